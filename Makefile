@@ -1,0 +1,128 @@
+# mlops: build, install and test.
+#
+#   make demo     set up what is missing, build, start a private server, show the main job
+#   make check    the same set-up, then every test
+#   make, make install, make installcheck, make uninstall, make clean
+#                 as in any extension, against the PostgreSQL of PG_CONFIG
+#
+# Goals of the first kind bring what they need and work in build/ alone; they
+# are test/setup/run.sh's.  doc/development.md lists them all.
+
+PRIVATE = demo check unit fuzz lint regress pgtap isolation tap bench server stop
+
+ifneq (,$(filter $(PRIVATE),$(MAKECMDGOALS)))
+
+# Several goals run in the order in which they were given.
+.NOTPARALLEL:
+.PHONY: $(MAKECMDGOALS)
+
+$(filter-out $(PRIVATE),$(MAKECMDGOALS)):
+	@$(MAKE) --no-print-directory $@
+
+# Variables of the command line go by name, and make's own flags not at all:
+# DATA, the user's file here, is a list of files to install for PGXS.
+export PG_CONFIG
+export DEMO_DATA = $(value DATA)
+export DEMO_LABEL = $(value LABEL)
+$(filter $(PRIVATE),$(MAKECMDGOALS)):
+	@env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u DATA test/setup/run.sh $@
+
+else
+
+EXTENSION   = mlops
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" mlops.control)
+
+MODULE_big  = mlops
+PGFILEDESC  = "mlops - a model's whole life next to the data it scores"
+TRAINER_SRC = $(sort $(wildcard src/trainer/*.c))
+OBJS        = $(patsubst %.c,%.o,$(sort $(filter-out $(TRAINER_SRC),$(wildcard src/*.c src/*/*.c))))
+
+# A program, which PGXS installs and removes together with the library.
+SCRIPTS_built = mlops-trainer
+
+SQL_PARTS   = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
+DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
+DATA        = $(wildcard sql/$(EXTENSION)--*--*.sql)
+
+# Fused multiply-add would round once where libxgboost rounds twice.
+# PGDLLEXPORT is empty in PostgreSQL 15.
+PG_CPPFLAGS = -Isrc -DMLOPS_VERSION='"$(EXTVERSION)"' -ffp-contract=off \
+	$(if $(filter 15,$(MAJORVERSION)),'-DPGDLLEXPORT=__attribute__((visibility("default")))')
+PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement \
+	-Wno-missing-field-initializers -fvisibility=hidden -MMD -MP $(WERROR)
+SHLIB_LINK  = -lm
+
+REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS   = --inputdir=test
+ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=mlops
+
+EXTRA_CLEAN = build src/*.[od] src/*.bc src/*/*.[od] src/*/*.bc sql/*.tmp
+
+# pg_regress looks in ./sql before test/sql: a shared name would run a part of
+# the extension as a test.
+CLASH := $(filter $(notdir $(wildcard test/sql/*.sql)),$(notdir $(wildcard sql/*.sql)))
+$(if $(CLASH),$(error test/sql and sql/ share file name(s): $(CLASH)))
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq (,$(wildcard $(PGXS)))
+$(error $(PG_CONFIG) does not lead to a PostgreSQL to build against: install postgresql-server-dev-NN, set PG_CONFIG, or run 'make demo', which sets up everything)
+endif
+include $(PGXS)
+
+$(DATA_built): $(SQL_PARTS) mlops.control
+	{ echo '-- generated from sql/[0-9][0-9]_*.sql: do not edit'; cat $(SQL_PARTS); } > $@.tmp
+	mv $@.tmp $@
+
+# The only thing here that libxgboost is linked to; it knows no PostgreSQL.
+TRAINER_OBJS = $(TRAINER_SRC:.c=.o)
+mlops-trainer: $(TRAINER_OBJS)
+	$(CC) $(CFLAGS) $(TRAINER_OBJS) $(LDFLAGS) -lxgboost -lm -o $@
+
+# Objects follow their headers, the flags and the server that they are for;
+# what is joined from files follows the list of these too, so that a file which
+# has gone is noticed.
+-include $(OBJS:.o=.d) $(TRAINER_OBJS:.o=.d)
+$(OBJS) $(TRAINER_OBJS): build/flags
+$(OBJS:.o=.bc): %.bc: %.o
+$(MODULE_big)$(DLSUFFIX) mlops-trainer $(DATA_built) build/unit/lib.a: build/files
+
+build/flags: text = $(VERSION) $(CC) $(PG_CPPFLAGS) $(CFLAGS)
+build/files: text = $(OBJS) $(TRAINER_OBJS) $(SQL_PARTS)
+build/flags build/files: force
+	@mkdir -p build
+	@echo '$(subst ','\'',$(text))' | cmp -s - $@ || echo '$(subst ','\'',$(text))' > $@
+.PHONY: force
+
+# The private servers work in build/.
+clean: purge
+.PHONY: purge
+purge:
+	@test/setup/run.sh purge
+
+# The C tests that need no server.  One that needs another library says so in
+# a line of its own: /* link: -lxgboost */
+UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/*.c)))
+UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/audit/encode.o,$(OBJS))
+FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
+FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+SERVERLESS    = -L$(pkglibdir) -L$(libdir) -lpgcommon -lpgport -lm -lpthread
+link_of       = $(shell sed -n 's,^/\* link: \(.*\) \*/$$,\1,p' $(1))
+
+.PHONY: unit-programs fuzz-programs
+unit-programs: $(UNIT_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+build/unit/lib.a: $(UNIT_OBJS)
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcs $@ $(UNIT_OBJS)
+
+build/unit/%: test/unit/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/flags
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a $(call link_of,$<) $(SERVERLESS)
+
+build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h src/*.h src/*/*.h) build/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(FUZZ_FLAGS) -o $@ $< $(UNIT_OBJS:.o=.c) $(call link_of,$<) $(SERVERLESS)
+
+endif

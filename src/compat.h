@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Differences between the supported PostgreSQL versions, 15 to 18.
+ *
+ * Every test of PG_VERSION_NUM in the tree stands here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_COMPAT_H
+#define MLOPS_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#if PG_VERSION_NUM < 150000
+#error "mlops needs PostgreSQL 15 or newer"
+#endif
+
+/* varlena macros moved out of postgres.h (d952373a987) */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * The declaration of an SQL-callable function exports it since 16
+ * (089480c0770); 15 exports what describes the function, but not itself.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(funcname) \
+extern PGDLLEXPORT Datum funcname(PG_FUNCTION_ARGS); \
+extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_, funcname) (void); \
+const Pg_finfo_record * \
+CppConcat(pg_finfo_, funcname) (void) \
+{ \
+	static const Pg_finfo_record info = {1}; \
+	return &info; \
+} \
+extern int	no_such_variable
+#endif
+
+/*
+ * Type input functions report errors softly since 16 (d9f7f5d32f2), so that
+ * pg_input_is_valid() and COPY ... ON_ERROR work.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define mlops_ereturn(fcinfo, ...) ereturn((fcinfo)->context, (Datum) 0, __VA_ARGS__)
+#else
+#define mlops_ereturn(fcinfo, ...) ereport(ERROR, __VA_ARGS__)
+#endif
+
+/* the module can name itself since 18 (9324c8c5806) */
+#ifdef PG_MODULE_MAGIC_EXT
+#define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "mlops", .version = MLOPS_VERSION)
+#else
+#define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif							/* MLOPS_COMPAT_H */

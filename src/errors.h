@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  The SQLSTATEs of mlops, class ML.
+ *
+ * Where PostgreSQL has a code of its own (42501, 22023, 54000, ...) that one
+ * is used; these say what only we can mean, so that a stored procedure can
+ * tell them apart in EXCEPTION WHEN SQLSTATE.  doc/errors.md lists them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_ERRORS_H
+#define MLOPS_ERRORS_H
+
+#include "utils/elog.h"
+
+/* resolution of a reference */
+#define ERRCODE_MLOPS_UNDEFINED_MODEL		MAKE_SQLSTATE('M','L','0','0','1')
+#define ERRCODE_MLOPS_UNDEFINED_VERSION		MAKE_SQLSTATE('M','L','0','0','2')
+#define ERRCODE_MLOPS_UNDEFINED_ALIAS		MAKE_SQLSTATE('M','L','0','0','3')
+
+/* artifacts */
+#define ERRCODE_MLOPS_INVALID_ARTIFACT		MAKE_SQLSTATE('M','L','0','1','0')
+#define ERRCODE_MLOPS_UNSUPPORTED_ARTIFACT	MAKE_SQLSTATE('M','L','0','1','1')
+#define ERRCODE_MLOPS_ARTIFACT_MISMATCH		MAKE_SQLSTATE('M','L','0','1','2')
+
+/* a row and a model's features */
+#define ERRCODE_MLOPS_BINDING				MAKE_SQLSTATE('M','L','0','2','0')
+#define ERRCODE_MLOPS_WRONG_TASK			MAKE_SQLSTATE('M','L','0','2','1')
+
+/* training */
+#define ERRCODE_MLOPS_TRAINING_DATA			MAKE_SQLSTATE('M','L','0','3','0')
+#define ERRCODE_MLOPS_TRAINER				MAKE_SQLSTATE('M','L','0','3','1')
+
+/* governance and audit */
+#define ERRCODE_MLOPS_IMMUTABLE				MAKE_SQLSTATE('M','L','0','4','0')
+
+#endif							/* MLOPS_ERRORS_H */

@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  The settings of mlops: every one of them is defined here, and described
+ *	  for the DBA in doc/settings.md.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "guc.h"
+
+int			mlops_local_cache_size = 65536;
+int			mlops_train_memory_limit = 4194304;
+int			mlops_train_threads = 1;
+int			mlops_train_nice = 5;
+
+/*
+ * Define the settings and reserve their prefix, so that a misspelt one is an
+ * error.
+ */
+void
+mlops_guc_init(void)
+{
+	DefineCustomIntVariable("mlops.local_cache_size",
+							"Memory that one session may use to keep models ready for scoring.",
+							"The least recently used models are dropped beyond it; the ones that a running query uses stay.",
+							&mlops_local_cache_size,
+							65536, 1024, INT_MAX,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.train_memory_limit",
+							"Address space that one training process may use.",
+							"A training that needs more fails with an error; the server is not affected.",
+							&mlops_train_memory_limit,
+							4194304, 65536, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.train_threads",
+							"Threads that one training process may use.",
+							NULL,
+							&mlops_train_threads,
+							1, 1, 1024,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.train_nice",
+							"Nice value of training processes.",
+							"A higher value leaves more of the processors to the server.",
+							&mlops_train_nice,
+							5, 0, 19,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("mlops");
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  The settings of mlops.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_GUC_H
+#define MLOPS_GUC_H
+
+extern int	mlops_local_cache_size; /* kB */
+extern int	mlops_train_memory_limit;	/* kB */
+extern int	mlops_train_threads;
+extern int	mlops_train_nice;
+
+extern void mlops_guc_init(void);
+
+#endif							/* MLOPS_GUC_H */

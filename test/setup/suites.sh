@@ -1,0 +1,160 @@
+# shellcheck shell=bash
+# The suites of "make check".  Each is a function suite_NAME that shows what it
+# does and prints, as its last line, how many tests passed and how many failed.
+
+SUITES='lint unit fuzz regress pgtap isolation tap demo'
+
+# seconds after which a test program has hung
+TEST_TIMEOUT=${TEST_TIMEOUT:-600}
+
+CHECK=$BUILD/check
+
+# --- suites
+
+suite_lint() { harness bash -- test/setup/lint.sh; }
+
+suite_unit() {
+	build_programs
+	harness -- $(built unit) test/unit/*.sh
+}
+
+suite_fuzz() {
+	build_programs
+	harness test/setup/as-tap.sh -- $(built fuzz)
+}
+
+suite_regress() {
+	local tests
+	tests=$(names test/sql .sql)
+	server_start check 'fsync = off'
+	regress "$PGXS_DIR/src/test/regress/pg_regress" test contrib_regression "$tests"
+}
+
+suite_isolation() {
+	local tests
+	tests=$(names test/isolation/specs .spec)
+	server_start check 'fsync = off'
+	regress "$PGXS_DIR/src/test/isolation/pg_isolation_regress" test/isolation isolation_regression "$tests"
+}
+
+suite_pgtap() {
+	server_start check 'fsync = off'
+	export PGDATABASE=pgtap
+	as_tester psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
+	as_tester psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION mlops' -c 'CREATE EXTENSION pgtap'
+	harness psql -XAtq -v ON_ERROR_STOP=1 -f -- test/pgtap/*.sql
+}
+
+suite_tap() {
+	export TESTDIR=$CHECK/tap TESTDATADIR=$CHECK/tap/tmp_check TESTLOGDIR=$CHECK/tap/tmp_check/log
+	export PG_TEST_PORT_DIR=$CHECK/tap/ports PG_REGRESS=$PGXS_DIR/src/test/regress/pg_regress
+	harness perl -I "$PGXS_DIR/src/test/perl" -I test/t -- test/t/*.pl
+}
+
+suite_demo() {
+	local output=$CHECK/demo/output status
+	set +e
+	(
+		set -e
+		DEMO_DATA='' run_demo check
+	) > "$output" 2>&1
+	status=$?
+	set -e
+	echo "exit status $status" >> "$output"
+	[ "$status" -eq 0 ] || tail -n 20 "$output" | sed 's/^/    > /'
+	harness bash test/demo/check.sh -- "$output"
+}
+
+# --- parts
+
+# The names, without $2, of the files in $1 that end so.
+names() {
+	local file
+	for file in "$1"/*"$2"; do
+		basename "$file" "$2"
+	done
+}
+
+# The programs that the C files of test/$1 become; one that was not built is
+# named all the same, and fails.
+built() { names "test/$1" .c | sed "s,^,build/$1/,"; }
+
+# Build the programs of the suite, as many as can be; errors are shown.
+build_programs() {
+	local log=$CHECK/$suite/make.log
+	make -k WERROR=-Werror "$suite-programs" > "$log" 2>&1 || show_errors "$log"
+}
+
+# harness COMMAND... -- TEST...: TAP tests, each within its time, as the tester.
+harness() {
+	local command=()
+	while [ "$1" != -- ]; do
+		command+=("$1")
+		shift
+	done
+	shift
+	as_tester perl test/setup/harness.pl "$CHECK/$suite" \
+		timeout --kill-after=10 "$TEST_TIMEOUT" "${command[@]}" -- "$@" < /dev/null
+}
+
+# regress PROGRAM INPUTDIR DATABASE TESTS: pg_regress and its sister.
+regress() {
+	local total passed out=$CHECK/$suite
+	total=$(wc -w <<< "$4")
+	# shellcheck disable=SC2086
+	as_tester "$1" --inputdir="$2" --outputdir="$out" --bindir="$BIN" --host="$PGHOST" --port="$PGPORT" \
+		--user=postgres --dbname="$3" --load-extension=mlops $4 > "$out/log" 2>&1 || true
+	awk 1 "$out/log"	# which ends the last line, too
+	[ ! -s "$out/regression.diffs" ] || head -n 1000 "$out/regression.diffs"
+	# "test x ... ok" until 15, "ok 1 - x" since 16
+	passed=$(grep -cE '^test .* \.\.\. ok |^ok [0-9]' "$out/log" || true)
+	echo "$passed $((total - passed))"
+}
+
+# The benchmarks, one after the other on one server.
+run_benchmarks() {
+	local script
+	mkdir -p "$CHECK"
+	server_start check 'fsync = off'
+	for script in test/bench/*.sh; do
+		say "$script"
+		as_tester "$script"
+	done
+	server_stop check
+}
+
+# run_suite NAME: run it apart, show what it shows, add up its last line.
+run_suite() {
+	local suite=$1 log=$CHECK/$1.log last begin=$SECONDS
+	fresh_dir "$CHECK/$suite"
+	say "$suite"
+	set +e
+	(
+		set -e
+		cd "$TOP"
+		"suite_$suite"
+	) 9>&- 2>&1 | tee "$log" | sed -E '${/^[0-9]+ [0-9]+$/d}'
+	set -e
+	last=$(tail -n 1 "$log")
+	if [[ ! "$last" =~ ^[0-9]+\ [0-9]+$ || "$last" = '0 0' ]]; then
+		echo "  the suite $suite could not run, or has no tests"
+		last='0 1'
+	fi
+	PASSED=$((PASSED + ${last% *}))
+	FAILED=$((FAILED + ${last#* }))
+	echo "  $suite: ${last% *} passed, ${last#* } failed ($((SECONDS - begin)) s)"
+}
+
+# run_suites NAME...: the suites, and the sum in a line of its own.
+run_suites() {
+	local name
+	PASSED=0 FAILED=0
+	mkdir -p "$CHECK"
+	for name; do
+		run_suite "$name"
+	done
+	server_stop check
+	printf '\n%d passed, %d failed\n' "$PASSED" "$FAILED"
+	SUMMED=yes
+	[ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
+}
