@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * forest.h
+ *	  The model engine: reads model files, validates them in full, and scores
+ *	  rows with the bits that the library which trained them would give.
+ *
+ * Nothing here needs a server: no header of PostgreSQL but c.h, no global
+ * state, no threads.  Memory, and the chance to be cancelled, come from the
+ * caller through MlopsForestEnv; so a backend passes its memory contexts and
+ * CHECK_FOR_INTERRUPTS(), and a unit test malloc().
+ *
+ * A forest is one block of memory that holds offsets instead of pointers: it
+ * can be copied, and read by many processes at once.  It never changes after
+ * mlops_forest_read() has returned it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_FOREST_H
+#define MLOPS_FOREST_H
+
+#include "c.h"
+
+/* model file formats, recognised from the bytes */
+typedef enum MlopsFormat
+{
+	MLOPS_FORMAT_UNKNOWN = 0,
+	MLOPS_FORMAT_XGBOOST_JSON = 1,
+	MLOPS_FORMAT_XGBOOST_UBJSON = 2,
+	MLOPS_FORMAT_LIGHTGBM = 3
+} MlopsFormat;
+
+typedef enum MlopsTask
+{
+	MLOPS_TASK_REGRESSION = 1,
+	MLOPS_TASK_BINARY = 2,
+	MLOPS_TASK_MULTICLASS = 3,
+	MLOPS_TASK_RANKING = 4
+} MlopsTask;
+
+typedef enum MlopsFeatureKind
+{
+	MLOPS_FEATURE_NUMERIC = 1,
+	MLOPS_FEATURE_CATEGORICAL = 2
+} MlopsFeatureKind;
+
+/* why a model file was not accepted */
+typedef enum MlopsForestErrorCode
+{
+	MLOPS_FOREST_OK = 0,
+	MLOPS_FOREST_INVALID,		/* damaged, or not a model */
+	MLOPS_FOREST_UNSUPPORTED,	/* a model that we do not score */
+	MLOPS_FOREST_LIMIT,			/* beyond one of our limits */
+	MLOPS_FOREST_NO_MEMORY
+} MlopsForestErrorCode;
+
+typedef struct MlopsForestError
+{
+	MlopsForestErrorCode code;
+	size_t		offset;			/* byte in the file that the message is about */
+	char		message[256];	/* what is wrong, lower case, no full stop */
+	char		hint[256];		/* a sentence, or empty */
+} MlopsForestError;
+
+/*
+ * What the engine asks of its host.  alloc may return NULL (then the read
+ * fails with MLOPS_FOREST_NO_MEMORY) or not return at all (palloc); the same
+ * holds for check, which is called often enough for a prompt cancel.  Memory
+ * that is held when one of them does not return is the host's to drop.
+ */
+typedef struct MlopsForestEnv
+{
+	void	   *(*alloc) (void *arg, size_t size);
+	void		(*release) (void *arg, void *chunk);
+	void		(*check) (void *arg);
+	void	   *arg;
+} MlopsForestEnv;
+
+typedef struct MlopsForest MlopsForest;
+
+/* what is known of a model as a whole; strings point into the forest */
+typedef struct MlopsForestInfo
+{
+	MlopsFormat format;
+	MlopsTask	task;
+	const char *objective;		/* as the file names it: "binary:logistic" */
+	const char *booster;		/* "gbtree", "dart", "gblinear" */
+	int			library_version[3]; /* of the library that wrote the file */
+	int			num_features;
+	int			num_groups;		/* margins per row: 1, or one per class */
+	int			num_outputs;	/* values after the transform */
+	int			num_trees;
+	int			num_rounds;
+	int64		num_nodes;
+	int			max_depth;
+	bool		has_feature_names;
+	int			num_targets;	/* labels that one row has; mostly 1 */
+	int			best_round;		/* of early stopping, counted from 0; or -1 */
+} MlopsForestInfo;
+
+extern MlopsFormat mlops_forest_format(const void *bytes, size_t len);
+extern MlopsForest *mlops_forest_read(const void *bytes, size_t len,
+									  const MlopsForestEnv *env,
+									  MlopsForestError *error);
+
+/*
+ * A forest can be copied as it is: mlops_forest_size() bytes, to an address
+ * aligned as by palloc.  mlops_forest_valid() tells a block that holds a forest
+ * of this layout from one that holds something else; it does not look inside.
+ */
+extern size_t mlops_forest_size(const MlopsForest *forest);
+extern bool mlops_forest_valid(const void *block, size_t size);
+extern void mlops_forest_info(const MlopsForest *forest, MlopsForestInfo *info);
+
+/* feature i: its name in the file, or NULL; its kind; is it used by a split? */
+extern const char *mlops_forest_feature_name(const MlopsForest *forest, int feature);
+extern MlopsFeatureKind mlops_forest_feature_kind(const MlopsForest *forest, int feature);
+extern bool mlops_forest_feature_used(const MlopsForest *forest, int feature);
+
+/*
+ * The names of a feature's categories, by code from 0, where the file has them
+ * (XGBoost 3.1 and later).
+ */
+extern int	mlops_forest_num_categories(const MlopsForest *forest, int feature);
+extern const char *mlops_forest_category(const MlopsForest *forest, int feature, int code);
+
+/*
+ * Score one row, with all trees of the file: like XGBoost's own predict, and
+ * unlike its scikit-learn wrapper, this does not stop at best_round.  row has num_features values, NaN for a missing one and the
+ * code for a category; scratch has mlops_forest_scratch_size() bytes, aligned
+ * as by palloc, and its content does not matter; margins gets num_groups
+ * values.
+ */
+extern size_t mlops_forest_scratch_size(const MlopsForest *forest);
+extern void mlops_forest_margin(const MlopsForest *forest, const float *row,
+								void *scratch, float *margins);
+
+/*
+ * From margins to what the library's predict gives: probabilities, a class
+ * number, a rate.  outputs gets num_outputs values and may be margins itself.
+ */
+extern void mlops_forest_transform(const MlopsForest *forest,
+								   const float *margins, float *outputs);
+
+/*
+ * The probability of each class from its margin, whatever the objective makes
+ * of margins; outputs may be margins itself.
+ */
+extern void mlops_forest_softmax(const float *margins, int count, float *outputs);
+
+#endif							/* MLOPS_FOREST_H */
