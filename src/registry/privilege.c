@@ -1,0 +1,280 @@
+/*-------------------------------------------------------------------------
+ *
+ * privilege.c
+ *	  Who may do what with which model.
+ *
+ * Privileges are rows of mlops.privilege.  The owner has every privilege but
+ * approve, because who makes a version shall not be the one who approves it;
+ * manage brings read and score with it; superusers have all.  A role has what
+ * the roles have of which it is a member and whose rights it inherits, as
+ * with any GRANT.
+ *
+ * They are read under a snapshot of this moment, not under that of the
+ * transaction: a privilege that was revoked is gone from the next statement
+ * on, in REPEATABLE READ too, as it is with PostgreSQL's own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "caller.h"
+#include "errors.h"
+#include "mlops.h"
+#include "registry/privilege.h"
+
+PG_FUNCTION_INFO_V1(mlops_has_privilege_sql);
+PG_FUNCTION_INFO_V1(mlops_require_sql);
+
+/* words and what each of them brings with it */
+static const struct
+{
+	const char *word;
+	int			bit;
+	int			brings;
+}			words[] =
+{
+	{"own", MLOPS_OWN, MLOPS_OWN | MLOPS_MANAGE | MLOPS_READ | MLOPS_SCORE},
+	{"manage", MLOPS_MANAGE, MLOPS_MANAGE | MLOPS_READ | MLOPS_SCORE},
+	{"approve", MLOPS_APPROVE, MLOPS_APPROVE},
+	{"read", MLOPS_READ, MLOPS_READ},
+	{"score", MLOPS_SCORE, MLOPS_SCORE},
+	{"any", MLOPS_ANY, 0}
+};
+
+/*
+ * The owner of the extension's objects.
+ */
+Oid
+mlops_owner(void)
+{
+	Oid			schema = get_namespace_oid(MLOPS_SCHEMA, false);
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for namespace %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * Read the grants on a model: the bits that a user has, and whether the model
+ * exists.  The row of the model itself comes with a privilege of NULL.
+ */
+static int
+read_grants(Oid user, const char *model, bool *exists)
+{
+	static SPIPlanPtr plan = NULL;
+	Datum		values[1] = {CStringGetTextDatum(model)};
+	int			result = 0;
+
+	if (plan == NULL)
+	{
+		Oid			types[1] = {TEXTOID};
+		SPIPlanPtr	prepared = SPI_prepare(
+										   "SELECT NULL::pg_catalog.text, 0::pg_catalog.oid FROM mlops.model m"
+										   " WHERE m.name OPERATOR(pg_catalog.=) $1"
+										   " UNION ALL "
+										   "SELECT p.privilege, p.role::pg_catalog.oid FROM mlops.privilege p"
+										   " JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) p.model_id"
+										   " WHERE m.name OPERATOR(pg_catalog.=) $1"
+										   " UNION ALL "
+										   "SELECT p.privilege, p.role::pg_catalog.oid FROM mlops.privilege p"
+										   " WHERE p.model_id IS NULL",
+										   1, types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare the query of privileges");
+		plan = prepared;
+	}
+
+	if (SPI_execute_plan(plan, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read privileges");
+	*exists = false;
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[row];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		char	   *word = SPI_getvalue(tuple, desc, 1);
+		bool		isnull;
+		Oid			role = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+
+		if (word == NULL)
+		{
+			*exists = true;
+			continue;
+		}
+		if (OidIsValid(role) && !has_privs_of_role(user, role))
+			continue;
+		for (int i = 0; i < (int) lengthof(words); i++)
+			if (strcmp(word, words[i].word) == 0)
+				result |= words[i].brings;
+	}
+	return *exists ? result : 0;
+}
+
+/*
+ * The privileges of a user on a model, as bits.  *exists says whether there is
+ * such a model.
+ */
+int
+mlops_privileges(Oid user, const char *model, bool *exists)
+{
+	Oid			save_user;
+	int			save_context;
+	int			result;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
+	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
+	SPI_connect();
+	result = read_grants(user, model, exists);
+	SPI_finish();
+	PopActiveSnapshot();
+	SetUserIdAndSecContext(save_user, save_context);
+
+	if (*exists && superuser_arg(user))
+		result = MLOPS_ANY;
+	return result;
+}
+
+/* the word of one privilege */
+static const char *
+privilege_word(int privilege)
+{
+	for (int i = 0; i < (int) lengthof(words); i++)
+		if (words[i].bit == privilege)
+			return words[i].word;
+	elog(ERROR, "unknown privilege %d", privilege);
+	return NULL;				/* keep compiler quiet */
+}
+
+/*
+ * The bits that a word asks for.  Error for a word that is not a privilege.
+ */
+int
+mlops_privilege_bits(const char *word)
+{
+	for (int i = 0; i < (int) lengthof(words); i++)
+		if (strcmp(words[i].word, word) == 0)
+			return words[i].bit;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown privilege \"%s\"", word),
+			 errhint("Privileges are own, manage, approve, read and score.")));
+	return 0;					/* keep compiler quiet */
+}
+
+/*
+ * The models on which a user has any privilege, for the detail of an error;
+ * NULL if there are none.
+ */
+static char *
+usable_models(Oid user)
+{
+	Oid			save_user;
+	int			save_context;
+	StringInfoData list;
+	MemoryContext context = CurrentMemoryContext;
+	int			listed = 0;
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
+	SPI_connect();
+	if (SPI_execute("SELECT m.name FROM mlops.model m ORDER BY m.name LIMIT 1000", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list models");
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		names = lappend(names, SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	SetUserIdAndSecContext(save_user, save_context);
+
+	initStringInfo(&list);
+	foreach(cell, names)
+	{
+		bool		exists;
+
+		if ((mlops_privileges(user, lfirst(cell), &exists) & MLOPS_ANY) == 0)
+			continue;
+		if (listed++ == 10)
+		{
+			appendStringInfoString(&list, ", ...");
+			break;
+		}
+		appendStringInfo(&list, "%s\"%s\"", listed > 1 ? ", " : "", (char *) lfirst(cell));
+	}
+	return listed > 0 ? list.data : NULL;
+}
+
+/*
+ * Error unless a model exists and a user has a privilege on it.
+ */
+void
+mlops_require(Oid user, const char *model, int privilege)
+{
+	bool		exists;
+	int			has = mlops_privileges(user, model, &exists);
+
+	if (!exists)
+	{
+		char	   *list = usable_models(user);
+
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_UNDEFINED_MODEL),
+				 errmsg("model \"%s\" does not exist", model),
+				 list ? errdetail("You can use: %s.", list) :
+				 errdetail("There is no model that you can use.")));
+	}
+	if ((has & privilege) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for model \"%s\"", model),
+				 errdetail("Role \"%s\" needs the privilege \"%s\" on it.",
+						   GetUserNameFromId(user, false), privilege_word(privilege)),
+				 privilege == MLOPS_OWN || privilege == MLOPS_ANY ? 0 :
+				 errhint("Its owner can give it: SELECT mlops.grant_privilege('%s', %s, %s).",
+						 privilege_word(privilege), quote_literal_cstr(model),
+						 quote_literal_cstr(GetUserNameFromId(user, false)))));
+}
+
+/*
+ * SQL: whether the present role has a privilege on a model.
+ */
+Datum
+mlops_has_privilege_sql(PG_FUNCTION_ARGS)
+{
+	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			privilege = mlops_privilege_bits(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	bool		exists;
+
+	PG_RETURN_BOOL((mlops_privileges(GetUserId(), model, &exists) & privilege) != 0);
+}
+
+/*
+ * SQL, private: error unless the caller has a privilege on a model.
+ */
+Datum
+mlops_require_sql(PG_FUNCTION_ARGS)
+{
+	mlops_require(mlops_caller(), text_to_cstring(PG_GETARG_TEXT_PP(0)),
+				  mlops_privilege_bits(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	PG_RETURN_VOID();
+}
