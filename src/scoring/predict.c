@@ -1,0 +1,235 @@
+/*-------------------------------------------------------------------------
+ *
+ * predict.c
+ *	  predict(), predict_class(), predict_proba() and predict_margin(), each
+ *	  of a row, an array or a JSON object.
+ *
+ * Each of the twelve functions reads its input, has the engine compute the
+ * margins, and makes of them what it returns.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "errors.h"
+#include "mlops.h"
+#include "scoring/scorer.h"
+
+PG_FUNCTION_INFO_V1(mlops_predict_row);
+PG_FUNCTION_INFO_V1(mlops_predict_array);
+PG_FUNCTION_INFO_V1(mlops_predict_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_class_row);
+PG_FUNCTION_INFO_V1(mlops_predict_class_array);
+PG_FUNCTION_INFO_V1(mlops_predict_class_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_proba_row);
+PG_FUNCTION_INFO_V1(mlops_predict_proba_array);
+PG_FUNCTION_INFO_V1(mlops_predict_proba_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_margin_row);
+PG_FUNCTION_INFO_V1(mlops_predict_margin_array);
+PG_FUNCTION_INFO_V1(mlops_predict_margin_jsonb);
+
+/*
+ * Read the row and compute its margins.
+ */
+static MlopsScorer *
+score(FunctionCallInfo fcinfo, MlopsInput input)
+{
+	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input);
+
+	mlops_forest_margin(scorer->model->forest, scorer->vector, scorer->scratch, scorer->margins);
+	return scorer;
+}
+
+/*
+ * Error for a function that does not fit the task of a model.
+ */
+static void
+wrong_task(const MlopsModel *model, const char *function, const char *hint)
+{
+	static const char *const tasks[] = {"", "regression", "binary", "multiclass", "ranking"};
+
+	ereport(ERROR,
+			(errcode(ERRCODE_MLOPS_WRONG_TASK),
+			 errmsg("%s cannot be used with version %d of model \"%s\"",
+					function, model->version, model->name),
+			 errdetail("Its task is %s, its objective %s.", tasks[model->info.task],
+					   model->info.objective),
+			 errhint("%s", hint)));
+}
+
+/*
+ * One number: a value, or the probability of the positive class.
+ */
+static Datum
+predict(MlopsScorer *scorer)
+{
+	if (scorer->model->info.num_groups > 1)
+		wrong_task(scorer->model, "predict",
+				   scorer->model->info.task == MLOPS_TASK_MULTICLASS ?
+				   "Use predict_class for the class, or predict_proba for the probability of each." :
+				   "Use predict_margin for the values of all targets.");
+	mlops_forest_transform(scorer->model->forest, scorer->margins, scorer->outputs);
+	return Float8GetDatum((double) scorer->outputs[0]);
+}
+
+/*
+ * The name of the likeliest class: of two, the positive one from a probability
+ * of MLOPS_THRESHOLD on; of more, the one with the greatest margin, the first
+ * of them if some are equal.
+ */
+static Datum
+predict_class(MlopsScorer *scorer)
+{
+	const MlopsModel *model = scorer->model;
+	int			class = 0;
+
+	if (model->info.task == MLOPS_TASK_BINARY)
+	{
+		mlops_forest_transform(model->forest, scorer->margins, scorer->outputs);
+		/* this objective's output is the margin, whose middle is 0 */
+		if (strcmp(model->info.objective, "binary:logitraw") == 0)
+			class = scorer->outputs[0] >= 0.0f;
+		else
+			class = scorer->outputs[0] >= (float) MLOPS_THRESHOLD;
+	}
+	else if (model->info.task == MLOPS_TASK_MULTICLASS)
+	{
+		for (int i = 1; i < model->info.num_groups; i++)
+			if (scorer->margins[i] > scorer->margins[class])
+				class = i;
+	}
+	else
+		wrong_task(model, "predict_class", "Use predict for the value.");
+
+	if (class < model->num_classes)
+		return CStringGetTextDatum(model->classes[class]);
+	return CStringGetTextDatum(psprintf("%d", class));
+}
+
+/* an array of float8 from float4 values, which it has exactly */
+static Datum
+array_of(const float *values, int count)
+{
+	Datum	   *datums = palloc(sizeof(Datum) * count);
+
+	for (int i = 0; i < count; i++)
+		datums[i] = Float8GetDatum((double) values[i]);
+	return PointerGetDatum(construct_array(datums, count, FLOAT8OID, sizeof(float8),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * The probability of each class, in the order of the model's classes.
+ */
+static Datum
+predict_proba(MlopsScorer *scorer)
+{
+	const MlopsModel *model = scorer->model;
+
+	if (model->info.task == MLOPS_TASK_MULTICLASS)
+	{
+		float	   *probabilities = palloc(sizeof(float) * model->info.num_groups);
+
+		mlops_forest_softmax(scorer->margins, model->info.num_groups, probabilities);
+		return array_of(probabilities, model->info.num_groups);
+	}
+	if (model->info.task == MLOPS_TASK_BINARY &&
+		strcmp(model->info.objective, "binary:logitraw") != 0 &&
+		strcmp(model->info.objective, "binary:hinge") != 0)
+	{
+		float		probabilities[2];
+
+		mlops_forest_transform(model->forest, scorer->margins, scorer->outputs);
+		probabilities[0] = 1.0f - scorer->outputs[0];
+		probabilities[1] = scorer->outputs[0];
+		return array_of(probabilities, 2);
+	}
+	wrong_task(model, "predict_proba", "It does not give probabilities: use predict.");
+	return (Datum) 0;			/* keep compiler quiet */
+}
+
+/*
+ * The raw margins, one per class or target.
+ */
+static Datum
+predict_margin(MlopsScorer *scorer)
+{
+	return array_of(scorer->margins, scorer->model->info.num_groups);
+}
+
+Datum
+mlops_predict_row(PG_FUNCTION_ARGS)
+{
+	return predict(score(fcinfo, MLOPS_INPUT_ROW));
+}
+
+Datum
+mlops_predict_array(PG_FUNCTION_ARGS)
+{
+	return predict(score(fcinfo, MLOPS_INPUT_ARRAY));
+}
+
+Datum
+mlops_predict_jsonb(PG_FUNCTION_ARGS)
+{
+	return predict(score(fcinfo, MLOPS_INPUT_JSONB));
+}
+
+Datum
+mlops_predict_class_row(PG_FUNCTION_ARGS)
+{
+	return predict_class(score(fcinfo, MLOPS_INPUT_ROW));
+}
+
+Datum
+mlops_predict_class_array(PG_FUNCTION_ARGS)
+{
+	return predict_class(score(fcinfo, MLOPS_INPUT_ARRAY));
+}
+
+Datum
+mlops_predict_class_jsonb(PG_FUNCTION_ARGS)
+{
+	return predict_class(score(fcinfo, MLOPS_INPUT_JSONB));
+}
+
+Datum
+mlops_predict_proba_row(PG_FUNCTION_ARGS)
+{
+	return predict_proba(score(fcinfo, MLOPS_INPUT_ROW));
+}
+
+Datum
+mlops_predict_proba_array(PG_FUNCTION_ARGS)
+{
+	return predict_proba(score(fcinfo, MLOPS_INPUT_ARRAY));
+}
+
+Datum
+mlops_predict_proba_jsonb(PG_FUNCTION_ARGS)
+{
+	return predict_proba(score(fcinfo, MLOPS_INPUT_JSONB));
+}
+
+Datum
+mlops_predict_margin_row(PG_FUNCTION_ARGS)
+{
+	return predict_margin(score(fcinfo, MLOPS_INPUT_ROW));
+}
+
+Datum
+mlops_predict_margin_array(PG_FUNCTION_ARGS)
+{
+	return predict_margin(score(fcinfo, MLOPS_INPUT_ARRAY));
+}
+
+Datum
+mlops_predict_margin_jsonb(PG_FUNCTION_ARGS)
+{
+	return predict_margin(score(fcinfo, MLOPS_INPUT_JSONB));
+}

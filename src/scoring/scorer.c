@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * scorer.c
+ *	  What a call site that scores knows: the version and the row.
+ *
+ * What is found out once per statement (the version, the caller's privilege,
+ * the columns) is kept in a scorer at the call site's fn_extra.  A call site
+ * can live longer than a statement, in PL/pgSQL for one; so every call
+ * compares the snapshot, the user and the reference with those of the scorer,
+ * and begins anew if one differs.  Two snapshots of one session that agree in
+ * all that is compared show the same rows.
+ *
+ * A scorer has a memory context of its own; resetting it ends the hold on the
+ * model in the session's cache.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+#include "registry/privilege.h"
+#include "scoring/binding.h"
+#include "scoring/scorer.h"
+
+/* what tells one statement's view of the database from another's */
+typedef struct View
+{
+	TimestampTz statement;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint64		completions;
+	CommandId	curcid;
+	uint32		xcnt;
+	int32		subxcnt;
+	Oid			user;
+} View;
+
+typedef struct Scorer
+{
+	MlopsScorer scorer;			/* its model is NULL until resolved */
+	MemoryContext context;
+	View		view;
+	struct varlena *reference;
+	MlopsBinding *binding;		/* to the row type below; NULL before the first row */
+	Oid			row_type;
+	int32		row_typmod;
+} Scorer;
+
+/*
+ * The view of the present statement.
+ */
+static View
+present_view(void)
+{
+	View		view = {0};
+
+	view.statement = GetCurrentStatementStartTimestamp();
+	view.user = GetUserId();
+	if (ActiveSnapshotSet())
+	{
+		Snapshot	snapshot = GetActiveSnapshot();
+
+		view.xmin = snapshot->xmin;
+		view.xmax = snapshot->xmax;
+		view.completions = snapshot->snapXactCompletionCount;
+		view.curcid = snapshot->curcid;
+		view.xcnt = snapshot->xcnt;
+		view.subxcnt = snapshot->subxcnt;
+	}
+	return view;
+}
+
+static bool
+same_view(const View *a, const View *b)
+{
+	return a->statement == b->statement && a->xmin == b->xmin && a->xmax == b->xmax &&
+		a->completions == b->completions && a->curcid == b->curcid &&
+		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt && a->user == b->user;
+}
+
+/*
+ * Begin anew: resolve the reference for the present user and statement.
+ */
+static void
+resolve(Scorer *site, struct varlena *modelref, const View *view)
+{
+	MlopsScorer *scorer = &site->scorer;
+	MlopsReference reference;
+	MlopsResolved resolved;
+	const MlopsModel *model;
+	MemoryContext old;
+
+	scorer->model = NULL;
+	site->binding = NULL;
+	MemoryContextReset(site->context);
+
+	mlops_modelref_split(modelref, &reference);
+	mlops_resolve(view->user, &reference, MLOPS_SCORE, &resolved);
+
+	old = MemoryContextSwitchTo(site->context);
+	site->reference = (struct varlena *)
+		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
+	site->view = *view;
+	model = mlops_model_hold(&resolved, site->context);
+	scorer->vector = palloc(mul_size(sizeof(float), Max(model->info.num_features, 1)));
+	scorer->scratch = palloc(mlops_forest_scratch_size(model->forest));
+	scorer->margins = palloc(mul_size(sizeof(float), model->info.num_groups));
+	scorer->outputs = palloc(mul_size(sizeof(float), model->info.num_outputs));
+	scorer->model = model;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The scorer of this call site, resolved for the reference in argument 0.
+ */
+static Scorer *
+get_scorer(FunctionCallInfo fcinfo)
+{
+	Scorer	   *site = fcinfo->flinfo->fn_extra;
+	struct varlena *modelref = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+	View		view = present_view();
+
+	if (site == NULL)
+	{
+		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Scorer));
+		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "mlops scorer",
+											  ALLOCSET_SMALL_SIZES);
+		fcinfo->flinfo->fn_extra = site;
+	}
+	if (site->scorer.model == NULL || !same_view(&site->view, &view) ||
+		VARSIZE_ANY_EXHDR(site->reference) != VARSIZE_ANY_EXHDR(modelref) ||
+		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
+			   VARSIZE_ANY_EXHDR(modelref)) != 0)
+		resolve(site, modelref, &view);
+	return site;
+}
+
+/*
+ * Read a row, whose type may be another than that of the row before.
+ */
+static void
+read_row(Scorer *site, HeapTupleHeader header)
+{
+	Oid			type = HeapTupleHeaderGetTypeId(header);
+	int32		typmod = HeapTupleHeaderGetTypMod(header);
+	HeapTupleData tuple;
+
+	if (site->binding == NULL || type != site->row_type || typmod != site->row_typmod)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc(type, typmod);
+		MemoryContext old = MemoryContextSwitchTo(site->context);
+
+		site->binding = NULL;
+		site->binding = mlops_binding_create(site->scorer.model, desc);
+		site->row_type = type;
+		site->row_typmod = typmod;
+		MemoryContextSwitchTo(old);
+		ReleaseTupleDesc(desc);
+	}
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	mlops_vector_from_tuple(site->scorer.model, site->binding, &tuple, site->scorer.vector);
+}
+
+/*
+ * The scorer of this call site with the version that argument 0 means and the
+ * vector of the row in argument 1.  It lives as long as the call site, and
+ * holds until the next call.  Errors ML001 to ML003, 42501 and ML020.
+ */
+MlopsScorer *
+mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input)
+{
+	Scorer	   *site = get_scorer(fcinfo);
+	MlopsScorer *scorer = &site->scorer;
+
+	switch (input)
+	{
+		case MLOPS_INPUT_ROW:
+			read_row(site, PG_GETARG_HEAPTUPLEHEADER(1));
+			break;
+		case MLOPS_INPUT_ARRAY:
+			mlops_vector_from_array(scorer->model, PG_GETARG_ARRAYTYPE_P(1), scorer->vector);
+			break;
+		case MLOPS_INPUT_JSONB:
+			mlops_vector_from_jsonb(scorer->model, PG_GETARG_JSONB_P(1), scorer->vector);
+			break;
+	}
+	return scorer;
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * scorer.h
+ *	  What a call site that scores knows: the version and the row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_SCORER_H
+#define MLOPS_SCORER_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "registry/model.h"
+
+/* what argument 1 of a scoring function is */
+typedef enum MlopsInput
+{
+	MLOPS_INPUT_ROW,
+	MLOPS_INPUT_ARRAY,
+	MLOPS_INPUT_JSONB
+} MlopsInput;
+
+/* valid for the present call; the members belong to the scorer */
+typedef struct MlopsScorer
+{
+	const MlopsModel *model;
+	float	   *vector;			/* the row: a value per feature, NaN is missing */
+	void	   *scratch;		/* of the engine */
+	float	   *margins;		/* room for one per group */
+	float	   *outputs;		/* room for one per output */
+} MlopsScorer;
+
+extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input);
+
+#endif							/* MLOPS_SCORER_H */
