@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * matrix.h
+ *	  From memory files to libxgboost's matrices.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_MATRIX_H
+#define MLOPS_MATRIX_H
+
+#include <xgboost/c_api.h>
+
+#include "wire.h"
+
+/* the loaded data; validation is NULL if there is none */
+typedef struct Data
+{
+	DMatrixHandle train;
+	DMatrixHandle validation;
+	uint32_t	num_features;
+	char	  **names;			/* of the features */
+	const char **types;			/* "q" or "c" */
+	bool		categorical;	/* is any of them "c"? */
+} Data;
+
+extern bool data_load(Data *data, Command *command, Failure *failure);
+extern void data_release(Data *data);
+
+#endif							/* MLOPS_MATRIX_H */

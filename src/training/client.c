@@ -1,0 +1,981 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *	  The server's end of the conversation with mlops-trainer.
+ *
+ * A trainer is a child process of this backend, in a process group of its
+ * own, connected by a socket.  src/trainer/README.md has the conversation
+ * and what either end does when the other is gone.
+ *
+ * Lifetime: a trainer belongs to the memory context it was started in and to
+ * the resource owner that was current then.  Whichever goes first kills and
+ * reaps the process and closes the descriptors: the context in the course of
+ * a normal statement, the resource owner when a (sub)transaction aborts,
+ * which may be long before the context is reset.  The kernel kills it if
+ * this backend goes without either.  Only its own pid is ever waited for.
+ *
+ * Locking: none is taken; the caller's transaction keeps what it has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/ilist.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "port.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/wait_event.h"
+
+#include "errors.h"
+#include "guc.h"
+#include "trainer/protocol.h"
+#include "training/client.h"
+
+/* file name of the program, which is where the server's own programs are */
+#define TRAINER_PROGRAM		"mlops-trainer"
+
+/* room for what a trainer writes to its standard error */
+#define WORDS_SIZE			(64 * 1024)
+
+/* how much of the end of it we show */
+#define LAST_WORDS_SIZE		1000
+
+/* descriptors of ours that live as long as a trainer */
+#define NUM_EXTERNAL_FDS	2
+
+struct MlopsTrainer
+{
+	pid_t		pid;			/* 0: reaped, or never started */
+	int			socket;			/* -1: closed */
+	int			words;			/* its standard error, a memory file; -1 */
+	int			num_external_fds;	/* that the server counts for us */
+	bool		busy;			/* has a command without an answer */
+	int			library_version[3];
+	ResourceOwner owner;
+	dlist_node	node;			/* in trainers */
+	MemoryContextCallback callback;
+};
+
+/*
+ * What the child needs between fork and exec, where nothing may be computed
+ * that could allocate or lock.
+ */
+typedef struct Launch
+{
+	const char *path;
+	char	   *argv[2];
+	char	   *envp[8];
+	pid_t		parent;
+	int			socket;
+	int			null;
+	int			words;
+	struct rlimit memory;
+	int			nice;
+	int			max_fd;
+} Launch;
+
+/* every trainer of this backend */
+static dlist_head trainers = DLIST_STATIC_INIT(trainers);
+
+static bool release_callback_registered = false;
+
+/* --- the end of a trainer ------------------------------------------------ */
+
+/*
+ * Kill and reap the process and close the descriptors; harmless if that has
+ * been done.  Returns the wait status of a process that had already ended,
+ * or 0.  Raises nothing: it runs in the cleanup of errors.
+ */
+static int
+end_trainer(MlopsTrainer *trainer)
+{
+	int			status = 0;
+
+	if (trainer->pid > 0)
+	{
+		/* one that is ending keeps its own status */
+		kill(-trainer->pid, SIGKILL);
+		kill(trainer->pid, SIGKILL);
+		while (waitpid(trainer->pid, &status, 0) < 0 && errno == EINTR)
+			;
+		trainer->pid = 0;
+	}
+	if (trainer->socket >= 0)
+		close(trainer->socket);
+	trainer->socket = -1;
+	if (trainer->words >= 0)
+		close(trainer->words);
+	trainer->words = -1;
+	for (; trainer->num_external_fds > 0; trainer->num_external_fds--)
+		ReleaseExternalFD();
+	if (trainer->owner != NULL)
+		dlist_delete(&trainer->node);
+	trainer->owner = NULL;
+	return status;
+}
+
+/*
+ * The trainer's memory context is going.
+ */
+static void
+context_callback(void *arg)
+{
+	end_trainer(arg);
+}
+
+/*
+ * A resource owner is going; after an abort its memory may stay for long.
+ */
+static void
+owner_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	dlist_mutable_iter iter;
+
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	dlist_foreach_modify(iter, &trainers)
+	{
+		MlopsTrainer *trainer = dlist_container(MlopsTrainer, node, iter.cur);
+
+		if (trainer->owner == CurrentResourceOwner)
+			end_trainer(trainer);
+	}
+}
+
+/* --- texts ------------------------------------------------------------------ */
+
+/*
+ * A text of the trainer's in the server's encoding, palloc'd.  It is UTF-8 and
+ * printable if all is well; what is not becomes question marks, as it goes to
+ * clients and to the server's log.
+ */
+static char *
+text_to_server(const char *text, size_t length)
+{
+	char	   *copy = pnstrdup(text, length);
+	bool		is_utf8 = pg_verify_mbstr(PG_UTF8, copy, length, true);
+
+	for (char *c = copy; *c != '\0'; c++)
+	{
+		if (IS_HIGHBIT_SET(*c) ? !is_utf8 : (*c < ' ' && *c != '\n' && *c != '\t') || *c == 127)
+			*c = '?';
+	}
+	return pg_any_to_server(copy, strlen(copy), PG_UTF8);
+}
+
+/*
+ * The end of what the trainer wrote to its standard error, palloc'd, or NULL.
+ * To be called while the trainer has its descriptors.
+ */
+static char *
+last_words(MlopsTrainer *trainer)
+{
+	char	   *words = palloc(WORDS_SIZE + 1);
+	ssize_t		length = pread(trainer->words, words, WORDS_SIZE, 0);
+	char	   *start;
+
+	if (length < 0)
+		return NULL;
+	words[length] = '\0';
+	/* the file is zeros behind what was written */
+	length = strlen(words);
+	while (length > 0 && isspace((unsigned char) words[length - 1]))
+		length--;
+	if (length == 0)
+		return NULL;
+
+	start = words;
+	if (length > LAST_WORDS_SIZE)
+	{
+		/* from the start of a line, if there is one */
+		char	   *line = memchr(words + length - LAST_WORDS_SIZE, '\n', LAST_WORDS_SIZE);
+
+		start = line != NULL ? line + 1 : words + length - LAST_WORDS_SIZE;
+	}
+	return text_to_server(start, words + length - start);
+}
+
+/*
+ * Do these last words say that memory could not be had?
+ */
+static bool
+speaks_of_memory(const char *words)
+{
+	static const char *const signs[] = {
+		"bad_alloc",
+		"Cannot allocate memory",
+		"out of memory",
+		"Out of memory",
+		"failed to map segment",	/* the dynamic loader */
+		"Thread creation failed"	/* libgomp: no room for a stack */
+	};
+
+	for (size_t i = 0; i < lengthof(signs); i++)
+	{
+		if (strstr(words, signs[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The error for a trainer that could not get more memory.
+ */
+static void
+pg_attribute_noreturn()
+report_memory(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_MLOPS_TRAINER),
+			 errmsg("training process ran out of memory"),
+			 detail != NULL ? errdetail("Its last words were: %s", detail) : 0,
+			 errhint("Raise mlops.train_memory_limit, which is %s, or train on fewer rows or columns.",
+					 GetConfigOptionByName("mlops.train_memory_limit", NULL, false))));
+}
+
+/*
+ * The error for a trainer whose end of the socket is closed.
+ */
+static void
+pg_attribute_noreturn()
+report_death(MlopsTrainer *trainer)
+{
+	char	   *words = last_words(trainer);
+	int			status = end_trainer(trainer);
+
+	if (words != NULL && speaks_of_memory(words))
+		report_memory(words);
+
+	if (WIFSIGNALED(status))
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_TRAINER),
+				 errmsg("training process was killed by signal %d: %s",
+						WTERMSIG(status), pg_strsignal(WTERMSIG(status))),
+				 words != NULL ? errdetail("Its last words were: %s", words) : 0,
+				 WTERMSIG(status) == SIGKILL ?
+				 errhint("The kernel does that when the machine runs out of memory; mlops.train_memory_limit, which is %s, may be too high.",
+						 GetConfigOptionByName("mlops.train_memory_limit", NULL, false)) : 0));
+	ereport(ERROR,
+			(errcode(ERRCODE_MLOPS_TRAINER),
+			 errmsg("training process ended with exit code %d", WEXITSTATUS(status)),
+			 words != NULL ? errdetail("Its last words were: %s", words) : 0));
+}
+
+/*
+ * The error for a trainer that does not keep to the protocol.
+ */
+static void
+pg_attribute_noreturn()
+report_nonsense(MlopsTrainer *trainer, const char *detail)
+{
+	end_trainer(trainer);
+	ereport(ERROR,
+			(errcode(ERRCODE_MLOPS_TRAINER),
+			 errmsg("training process sent an invalid message"),
+			 errdetail_internal("%s", detail)));
+}
+
+/* --- the socket ------------------------------------------------------------- */
+
+/*
+ * Wait until the socket is ready, or something wants this backend's attention.
+ */
+static void
+wait_for_socket(MlopsTrainer *trainer, int event)
+{
+	int			ready = WaitLatchOrSocket(MyLatch,
+										  WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | event,
+										  trainer->socket, -1L, PG_WAIT_EXTENSION);
+
+	if (ready & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+}
+
+/*
+ * Receive up to size bytes, at least one; 0 if the other end is closed.
+ */
+static size_t
+receive_some(MlopsTrainer *trainer, void *to, size_t size)
+{
+	for (;;)
+	{
+		ssize_t		count = recv(trainer->socket, to, size, 0);
+
+		CHECK_FOR_INTERRUPTS();
+		if (count >= 0)
+			return count;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			wait_for_socket(trainer, WL_SOCKET_READABLE);
+		else if (errno == ECONNRESET)
+			return 0;
+		else if (errno != EINTR)
+			ereport(ERROR,
+					(errcode(ERRCODE_MLOPS_TRAINER),
+					 errmsg("could not receive from the training process: %m")));
+	}
+}
+
+/*
+ * Receive exactly size bytes.  Error if the trainer ends before.
+ */
+static void
+receive_bytes(MlopsTrainer *trainer, void *to, size_t size)
+{
+	char	   *next = to;
+
+	while (size > 0)
+	{
+		size_t		count = receive_some(trainer, next, size);
+
+		if (count == 0)
+			report_death(trainer);
+		next += count;
+		size -= count;
+	}
+}
+
+/*
+ * Longest body of a message from the trainer.
+ */
+static uint32
+longest_body(uint32 type)
+{
+	return type == MLOPS_WIRE_MODEL ? MLOPS_WIRE_MAX_MODEL : MLOPS_WIRE_MAX_REPLY;
+}
+
+/*
+ * Receive one whole message; the body replaces what is in the buffer.
+ */
+static uint32
+receive_message(MlopsTrainer *trainer, StringInfo body)
+{
+	MlopsWireHeader header;
+
+	receive_bytes(trainer, &header, sizeof(header));
+	if (header.length > longest_body(header.type))
+		report_nonsense(trainer, psprintf("A message of type %u has %u bytes.",
+										  header.type, header.length));
+	resetStringInfo(body);
+	enlargeStringInfo(body, header.length);
+	receive_bytes(trainer, body->data, header.length);
+	body->len = header.length;
+	body->data[body->len] = '\0';
+	return header.type;
+}
+
+/*
+ * Take a text off a message, which must end with it.  Palloc'd.
+ */
+static char *
+take_text(MlopsTrainer *trainer, MlopsWireCursor *cursor)
+{
+	const char *text;
+	uint32		length;
+
+	if (!mlops_wire_get_string(cursor, &text, &length) || cursor->next != cursor->end)
+		report_nonsense(trainer, "A text is malformed.");
+	return text_to_server(text, length);
+}
+
+/*
+ * Raise the failure that the trainer reports.
+ */
+static void
+pg_attribute_noreturn()
+report_failure(MlopsTrainer *trainer, MlopsWireType command, MlopsWireCursor *cursor)
+{
+	uint32		kind;
+	char	   *text;
+
+	if (!mlops_wire_get(cursor, &kind, sizeof(kind)))
+		report_nonsense(trainer, "A failure is malformed.");
+	text = take_text(trainer, cursor);
+
+	if (kind == MLOPS_FAILURE_REFUSED)
+	{
+		/* ready for another command */
+		trainer->busy = false;
+		if (command == MLOPS_WIRE_LOAD)
+			ereport(ERROR,
+					(errcode(ERRCODE_MLOPS_TRAINING_DATA),
+					 errmsg("training data was refused: %s", text)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training was refused: %s", text)));
+	}
+	end_trainer(trainer);
+	if (kind == MLOPS_FAILURE_MEMORY)
+		report_memory(text);
+	ereport(ERROR,
+			(errcode(ERRCODE_MLOPS_TRAINER),
+			 errmsg("training process failed: %s", text)));
+}
+
+/*
+ * Receive the answer to a command into the buffer, whose contents the cursor
+ * is set to.  What comes before it is dealt with: warnings go to the client,
+ * and lines of evaluation to the history, if there is to be one.
+ */
+static void
+receive_answer(MlopsTrainer *trainer, MlopsWireType command, MlopsWireType answer,
+			   StringInfo body, MlopsWireCursor *cursor, List **history)
+{
+	for (;;)
+	{
+		uint32		type = receive_message(trainer, body);
+		uint32		round;
+		char	   *text;
+
+		cursor->next = body->data;
+		cursor->end = body->data + body->len;
+		if (type == answer)
+		{
+			trainer->busy = false;
+			return;
+		}
+		switch (type)
+		{
+			case MLOPS_WIRE_ERROR:
+				report_failure(trainer, command, cursor);
+				break;
+			case MLOPS_WIRE_WARNING:
+				ereport(WARNING,
+						(errmsg("libxgboost warns: %s", take_text(trainer, cursor))));
+				break;
+			case MLOPS_WIRE_PROGRESS:
+				if (history == NULL || !mlops_wire_get(cursor, &round, sizeof(round)))
+					report_nonsense(trainer, "Progress is malformed or unexpected.");
+				text = take_text(trainer, cursor);
+				if (text[0] != '\0')
+					*history = lappend(*history, text);
+				else
+					pfree(text);
+				break;
+			default:
+				report_nonsense(trainer, psprintf("A message has type %u instead of %u.",
+												  type, answer));
+		}
+	}
+}
+
+/*
+ * The trainer does not read any more: raise what it said about that.
+ */
+static void
+pg_attribute_noreturn()
+report_closed(MlopsTrainer *trainer, MlopsWireType command)
+{
+	StringInfoData body;
+	MlopsWireCursor cursor;
+
+	initStringInfo(&body);
+	/* no answer can have this type: it ends by an error */
+	receive_answer(trainer, command, 0, &body, &cursor, NULL);
+	report_nonsense(trainer, "It does not listen.");
+}
+
+/*
+ * Send bytes; descriptors go with the first of them.
+ */
+static void
+send_bytes(MlopsTrainer *trainer, MlopsWireType command, const void *from, size_t size,
+		   const int *fds, int num_fds)
+{
+	const char *next = from;
+
+	while (size > 0)
+	{
+		union
+		{
+			char		space[CMSG_SPACE(sizeof(int) * MLOPS_WIRE_MAX_FDS)];
+			struct cmsghdr alignment;
+		}			control;
+		struct iovec part = {.iov_base = unconstify(char *, next),.iov_len = size};
+		struct msghdr message = {.msg_iov = &part,.msg_iovlen = 1};
+		ssize_t		count;
+
+		if (num_fds > 0)
+		{
+			memset(&control, 0, sizeof(control));
+			message.msg_control = control.space;
+			message.msg_controllen = CMSG_SPACE(sizeof(int) * num_fds);
+			CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
+			CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
+			CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof(int) * num_fds);
+			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, sizeof(int) * num_fds);
+		}
+		count = sendmsg(trainer->socket, &message, MSG_NOSIGNAL);
+		CHECK_FOR_INTERRUPTS();
+		if (count >= 0)
+		{
+			next += count;
+			size -= count;
+			num_fds = 0;
+		}
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			wait_for_socket(trainer, WL_SOCKET_WRITEABLE);
+		else if (errno == EPIPE || errno == ECONNRESET)
+			report_closed(trainer, command);
+		else if (errno != EINTR)
+			ereport(ERROR,
+					(errcode(ERRCODE_MLOPS_TRAINER),
+					 errmsg("could not send to the training process: %m")));
+	}
+}
+
+/*
+ * Send a command.  Its answer is to be received before the next one.
+ */
+static void
+send_command(MlopsTrainer *trainer, MlopsWireType type, StringInfo body,
+			 const int *fds, int num_fds)
+{
+	MlopsWireHeader header = {.length = body != NULL ? body->len : 0,.type = type};
+
+	if (trainer->pid == 0 || trainer->busy)
+		elog(ERROR, "training process is not ready for a command");
+	if (header.length > MLOPS_WIRE_MAX_COMMAND)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("names and parameters of a training exceed %d bytes",
+						MLOPS_WIRE_MAX_COMMAND)));
+	trainer->busy = true;
+	send_bytes(trainer, type, &header, sizeof(header), fds, num_fds);
+	if (header.length > 0)
+		send_bytes(trainer, type, body->data, body->len, NULL, 0);
+}
+
+static void
+append_uint32(StringInfo body, uint32 value)
+{
+	appendBinaryStringInfo(body, (const char *) &value, sizeof(value));
+}
+
+static void
+append_uint64(StringInfo body, uint64 value)
+{
+	appendBinaryStringInfo(body, (const char *) &value, sizeof(value));
+}
+
+static void
+append_text(StringInfo body, const char *text)
+{
+	char	   *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
+
+	append_uint32(body, strlen(utf8));
+	appendBinaryStringInfo(body, utf8, strlen(utf8));
+}
+
+/* --- the start of a trainer --------------------------------------------------- */
+
+/*
+ * In the child: say what failed, and end.
+ */
+static void
+pg_attribute_noreturn()
+child_failed(const char *what)
+{
+	char		number[16];
+	char	   *digit = number + sizeof(number);
+	int			code = errno;
+	size_t		written = 0;
+
+	*--digit = '\n';
+	do
+	{
+		*--digit = '0' + code % 10;
+		code /= 10;
+	} while (code > 0);
+	written += write(STDERR_FILENO, what, strlen(what));
+	written += write(STDERR_FILENO, digit, number + sizeof(number) - digit);
+	_exit(written > 0 ? 127 : 126);
+}
+
+/*
+ * In the child: close every descriptor from 4 on.
+ */
+static void
+close_others(const Launch *launch)
+{
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, MLOPS_TRAINER_SOCKET + 1, ~0U, 0) == 0)
+		return;
+#endif
+	for (int fd = MLOPS_TRAINER_SOCKET + 1; fd < launch->max_fd; fd++)
+		close(fd);
+}
+
+/*
+ * In the child: become the trainer.  It shares nothing with the backend but
+ * the socket and the file for its last words.  All signals are blocked, and
+ * only functions that are safe in a signal handler may be called.
+ */
+static void
+pg_attribute_noreturn()
+become_trainer(const Launch *launch)
+{
+	static const char most_wanted[] = "1000\n";
+	struct sigaction action;
+	struct rlimit none = {0, 0};
+	sigset_t	empty;
+	int			fds[3];
+	int			fd;
+
+	/* away from the numbers that they shall get */
+	fds[0] = fcntl(launch->null, F_DUPFD, MLOPS_TRAINER_SOCKET + 1);
+	fds[1] = fcntl(launch->words, F_DUPFD, MLOPS_TRAINER_SOCKET + 1);
+	fds[2] = fcntl(launch->socket, F_DUPFD, MLOPS_TRAINER_SOCKET + 1);
+	if (dup2(fds[1], STDERR_FILENO) < 0)
+		_exit(126);
+	if (dup2(fds[0], STDIN_FILENO) < 0 || dup2(fds[0], STDOUT_FILENO) < 0 ||
+		dup2(fds[2], MLOPS_TRAINER_SOCKET) < 0)
+		child_failed("could not arrange descriptors: error ");
+	close_others(launch);
+
+	/* die with the backend, also if it has died meanwhile */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		child_failed("could not follow the server process: error ");
+	if (getppid() != launch->parent)
+		_exit(0);
+
+	/* signals to the backend's group, as of pg_cancel_backend, are not for us */
+	if (setpgid(0, 0) != 0)
+		child_failed("could not make a process group: error ");
+
+	if (setrlimit(RLIMIT_AS, &launch->memory) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
+		child_failed("could not limit resources: error ");
+	if (setpriority(PRIO_PROCESS, 0, launch->nice) != 0)
+		child_failed("could not set priority: error ");
+
+	/* if the kernel must kill, then this; where there is no /proc it decides alone */
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+	{
+		if (write(fd, most_wanted, sizeof(most_wanted) - 1) < 0)
+			errno = 0;
+		close(fd);
+	}
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = SIG_DFL;
+	for (int signal_number = 1; signal_number < NSIG; signal_number++)
+		sigaction(signal_number, &action, NULL);
+	sigemptyset(&empty);
+	sigprocmask(SIG_SETMASK, &empty, NULL);
+
+	execve(launch->path, launch->argv, launch->envp);
+	child_failed("could not execute the program: error ");
+}
+
+/*
+ * The program's path, palloc'd.  Error if it is not there.
+ */
+static char *
+find_program(void)
+{
+	char		directory[MAXPGPATH];
+	char		path[MAXPGPATH];
+
+	strlcpy(directory, my_exec_path, sizeof(directory));
+	get_parent_directory(directory);
+	join_path_components(path, directory, TRAINER_PROGRAM);
+	if (access(path, X_OK) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_TRAINER),
+				 errmsg("could not execute program \"%s\": %m", path),
+				 errhint("It is part of mlops and must be installed where the server's own programs are.")));
+	return pstrdup(path);
+}
+
+/*
+ * Prepare what the child needs, but for the descriptors.
+ */
+static void
+prepare_launch(Launch *launch)
+{
+	rlim_t		memory = (rlim_t) mlops_train_memory_limit * 1024;
+	struct rlimit limit;
+	int			n = 0;
+	int			nice;
+
+	launch->path = find_program();
+	launch->argv[0] = TRAINER_PROGRAM;
+	launch->argv[1] = NULL;
+
+	launch->envp[n++] = "LC_ALL=C";
+	launch->envp[n++] = psprintf("OMP_NUM_THREADS=%d", mlops_train_threads);
+	/* also for who asks libxgboost for more */
+	launch->envp[n++] = psprintf("OMP_THREAD_LIMIT=%d", mlops_train_threads);
+	/* do not burn the server's processors while there is nothing to do */
+	launch->envp[n++] = "OMP_WAIT_POLICY=passive";
+	/* each of malloc's arenas takes 64 MB of the address space */
+	launch->envp[n++] = "MALLOC_ARENA_MAX=2";
+	launch->envp[n] = NULL;
+
+	launch->parent = MyProcPid;
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max < memory)
+		memory = limit.rlim_max;
+	launch->memory.rlim_cur = launch->memory.rlim_max = memory;
+	launch->max_fd = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX ?
+		(int) limit.rlim_cur : 1024 * 1024;
+
+	/* it cannot be lower than the server's own */
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, 0);
+	launch->nice = errno == 0 ? Max(nice, mlops_train_nice) : mlops_train_nice;
+}
+
+/*
+ * Make the descriptors of the trainer and those of the child.  On error the
+ * child's are closed; the trainer's are in its care.
+ */
+static void
+open_descriptors(MlopsTrainer *trainer, Launch *launch)
+{
+	int			sockets[2];
+
+	while (trainer->num_external_fds < NUM_EXTERNAL_FDS)
+	{
+		if (!AcquireExternalFD())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("could not get a file descriptor for a training process: %m"),
+					 errhint("Raise max_files_per_process.")));
+		trainer->num_external_fds++;
+	}
+
+	trainer->words = memfd_create("mlops-trainer messages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (trainer->words < 0 || ftruncate(trainer->words, WORDS_SIZE) != 0 ||
+		fcntl(trainer->words, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create a memory file for a training process: %m")));
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not create a socket for a training process: %m")));
+	trainer->socket = sockets[0];
+	launch->socket = sockets[1];
+	launch->words = trainer->words;
+	launch->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (launch->null < 0 || !pg_set_noblock(trainer->socket))
+	{
+		int			save_errno = errno;
+
+		close(launch->socket);
+		if (launch->null >= 0)
+			close(launch->null);
+		errno = save_errno;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not prepare descriptors for a training process: %m")));
+	}
+}
+
+/*
+ * Fork and execute.  No signal is handled in the child before its handlers,
+ * which are the backend's, are reset.
+ */
+static void
+launch_trainer(MlopsTrainer *trainer, const Launch *launch)
+{
+	sigset_t	all;
+	sigset_t	before;
+	int			save_errno;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	trainer->pid = fork();
+	if (trainer->pid == 0)
+		become_trainer(launch);
+	save_errno = errno;
+	/* on both sides, so that it is done when either goes on */
+	if (trainer->pid > 0)
+		setpgid(trainer->pid, trainer->pid);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(launch->socket);
+	close(launch->null);
+	if (trainer->pid < 0)
+	{
+		trainer->pid = 0;
+		errno = save_errno;
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not fork a training process: %m")));
+	}
+}
+
+/*
+ * Exchange versions with the trainer.
+ */
+static void
+greet(MlopsTrainer *trainer)
+{
+	StringInfoData body;
+	MlopsWireCursor cursor;
+	uint32		greeting[4];
+
+	initStringInfo(&body);
+	append_uint32(&body, MLOPS_PROTOCOL_VERSION);
+	send_command(trainer, MLOPS_WIRE_HELLO, &body, NULL, 0);
+	receive_answer(trainer, MLOPS_WIRE_HELLO, MLOPS_WIRE_GREETING, &body, &cursor, NULL);
+	if (!mlops_wire_get(&cursor, greeting, sizeof(greeting)) || cursor.next != cursor.end)
+		report_nonsense(trainer, "The greeting is malformed.");
+	if (greeting[0] != MLOPS_PROTOCOL_VERSION)
+	{
+		end_trainer(trainer);
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_TRAINER),
+				 errmsg("program \"%s\" is of another version of mlops", TRAINER_PROGRAM),
+				 errdetail("It speaks version %u of the protocol, the server version %d.",
+						   greeting[0], MLOPS_PROTOCOL_VERSION),
+				 errhint("Install both from the same build, and reconnect.")));
+	}
+	for (int i = 0; i < 3; i++)
+		trainer->library_version[i] = greeting[i + 1];
+	pfree(body.data);
+}
+
+/* --- what others call --------------------------------------------------------- */
+
+/*
+ * Start a trainer, which lives at most as long as the memory context and the
+ * current resource owner.
+ */
+MlopsTrainer *
+mlops_trainer_start(MemoryContext context)
+{
+	MlopsTrainer *trainer;
+	Launch		launch;
+
+	if (!release_callback_registered)
+	{
+		RegisterResourceReleaseCallback(owner_callback, NULL);
+		release_callback_registered = true;
+	}
+	prepare_launch(&launch);
+
+	trainer = MemoryContextAllocZero(context, sizeof(MlopsTrainer));
+	trainer->socket = -1;
+	trainer->words = -1;
+	trainer->owner = CurrentResourceOwner;
+	dlist_push_head(&trainers, &trainer->node);
+	trainer->callback.func = context_callback;
+	trainer->callback.arg = trainer;
+	MemoryContextRegisterResetCallback(context, &trainer->callback);
+
+	open_descriptors(trainer, &launch);
+	launch_trainer(trainer, &launch);
+	greet(trainer);
+	return trainer;
+}
+
+/*
+ * Give the trainer its data, in place of what it may have.  The memory files
+ * may be closed afterwards.  Error if libxgboost refuses the data; the trainer
+ * then has none, but can be given other.
+ */
+void
+mlops_trainer_load(MlopsTrainer *trainer, const MlopsMatrix *train,
+				   const MlopsMatrix *validation, int num_features,
+				   const char *const *names, const bool *categorical)
+{
+	StringInfoData body;
+	MlopsWireCursor cursor;
+	int			fds[MLOPS_WIRE_MAX_FDS];
+	int			num_fds = 0;
+
+	initStringInfo(&body);
+	append_uint32(&body, num_features);
+	append_uint64(&body, train->num_rows);
+	append_uint64(&body, validation != NULL ? validation->num_rows : 0);
+	for (int i = 0; i < num_features; i++)
+	{
+		appendStringInfoChar(&body, categorical[i] ? 'c' : 'q');
+		append_text(&body, names[i]);
+	}
+	fds[num_fds++] = train->fd;
+	if (validation != NULL)
+		fds[num_fds++] = validation->fd;
+
+	send_command(trainer, MLOPS_WIRE_LOAD, &body, fds, num_fds);
+	receive_answer(trainer, MLOPS_WIRE_LOAD, MLOPS_WIRE_LOADED, &body, &cursor, NULL);
+	if (cursor.next != cursor.end)
+		report_nonsense(trainer, "The answer to load is malformed.");
+	pfree(body.data);
+}
+
+/*
+ * Train on the data that were loaded.  The result is allocated in the current
+ * memory context.  Error if libxgboost refuses a parameter; the trainer can
+ * then be asked again.
+ */
+void
+mlops_trainer_train(MlopsTrainer *trainer, const MlopsParam *params, int num_params,
+					int rounds, int early_stopping_rounds, MlopsTrained *result)
+{
+	StringInfoData body;
+	MlopsWireCursor cursor;
+	uint32		trained[2];
+
+	memset(result, 0, sizeof(*result));
+	initStringInfo(&body);
+	append_uint32(&body, rounds);
+	append_uint32(&body, early_stopping_rounds);
+	append_uint32(&body, num_params);
+	for (int i = 0; i < num_params; i++)
+	{
+		append_text(&body, params[i].name);
+		append_text(&body, params[i].value);
+	}
+	send_command(trainer, MLOPS_WIRE_TRAIN, &body, NULL, 0);
+	receive_answer(trainer, MLOPS_WIRE_TRAIN, MLOPS_WIRE_TRAINED, &body, &cursor,
+				   &result->history);
+	if (!mlops_wire_get(&cursor, trained, sizeof(trained)) || cursor.next != cursor.end ||
+		trained[0] > (uint32) rounds || trained[1] >= trained[0])
+		report_nonsense(trainer, "The answer to train is malformed.");
+	result->rounds = trained[0];
+	result->best_round = trained[1];
+	memcpy(result->library_version, trainer->library_version, sizeof(trainer->library_version));
+	pfree(body.data);
+
+	initStringInfo(&result->model);
+	send_command(trainer, MLOPS_WIRE_SAVE, NULL, NULL, 0);
+	receive_answer(trainer, MLOPS_WIRE_SAVE, MLOPS_WIRE_MODEL, &result->model, &cursor, NULL);
+}
+
+/*
+ * Let the trainer go.  Nothing is expected of it any more, so how it ends is
+ * of no interest.
+ */
+void
+mlops_trainer_stop(MlopsTrainer *trainer)
+{
+	MlopsWireHeader quit = {.type = MLOPS_WIRE_QUIT};
+	char		byte;
+
+	if (trainer->pid > 0 && !trainer->busy &&
+		send(trainer->socket, &quit, sizeof(quit), MSG_NOSIGNAL) == sizeof(quit))
+	{
+		while (receive_some(trainer, &byte, 1) > 0)
+			;
+	}
+	end_trainer(trainer);
+}

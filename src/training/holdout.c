@@ -1,0 +1,236 @@
+/*-------------------------------------------------------------------------
+ *
+ * holdout.c
+ *	  How well a new model does on the rows that it was not trained with.
+ *
+ * The test rows are scored where they lie, by the engine that will score for
+ * SQL: mlops.predict() of the same rows gives the same numbers, and the
+ * aggregates of them the same measures.
+ *
+ * Which members the metrics have depends on the task alone.  A measure that
+ * is not defined, for want of test rows, of a second class among them or of
+ * probabilities, is null.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <math.h>
+
+#include "common/shortest_dec.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "metrics/measures.h"
+#include "mlops.h"
+#include "training/holdout.h"
+
+/* rows between two looks for interrupts */
+#define ROWS_PER_CHECK		1024
+
+/* probabilities are kept from 0 by this, as in the aggregate log_loss() */
+#define MIN_PROBABILITY		1e-15
+
+/* scoring of the test rows, one after the other */
+typedef struct Scoring
+{
+	const MlopsForest *forest;
+	MlopsForestInfo info;
+	const float *rows;
+	Size		width;
+	int			num_features;
+	int64		num_rows;
+	void	   *scratch;
+	float	   *margins;
+	float	   *outputs;
+} Scoring;
+
+/*
+ * Append a measure, null if it is not a number.
+ */
+static void
+add_measure(StringInfo json, const char *name, double value)
+{
+	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	if (isfinite(value))
+		double_to_shortest_decimal_buf(value, digits);
+	else
+		strlcpy(digits, "null", sizeof(digits));
+	appendStringInfo(json, "\"%s\": %s, ", name, digits);
+}
+
+/*
+ * Score row i: margins and outputs hold the result, which is valid until the
+ * next row.  Returns the row's label.
+ */
+static float
+score(Scoring *scoring, int64 i)
+{
+	const float *row = scoring->rows + i * scoring->width;
+
+	if (i % ROWS_PER_CHECK == 0)
+		CHECK_FOR_INTERRUPTS();
+	mlops_forest_margin(scoring->forest, row, scoring->scratch, scoring->margins);
+	mlops_forest_transform(scoring->forest, scoring->margins, scoring->outputs);
+	return row[scoring->num_features];
+}
+
+static void
+add_regression(Scoring *scoring, StringInfo json)
+{
+	Size		size = mul_size(sizeof(double), Max(scoring->num_rows, 1));
+	double	   *actual = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	double	   *predicted = MemoryContextAllocHuge(CurrentMemoryContext, size);
+
+	for (int64 i = 0; i < scoring->num_rows; i++)
+	{
+		actual[i] = score(scoring, i);
+		predicted[i] = scoring->outputs[0];
+	}
+	add_measure(json, "rmse", mlops_rmse(actual, predicted, scoring->num_rows));
+	add_measure(json, "mae", mlops_mae(actual, predicted, scoring->num_rows));
+	add_measure(json, "r2", mlops_r2(actual, predicted, scoring->num_rows));
+	pfree(actual);
+	pfree(predicted);
+}
+
+static void
+add_binary(Scoring *scoring, StringInfo json)
+{
+	size_t		n = scoring->num_rows;
+	MlopsScored *rows = MemoryContextAllocHuge(CurrentMemoryContext,
+											   mul_size(sizeof(MlopsScored), Max(n, 1)));
+	bool		is_margin = strcmp(scoring->info.objective, "binary:logitraw") == 0;
+	bool		is_probability = !is_margin &&
+		strcmp(scoring->info.objective, "binary:hinge") != 0;
+	MlopsConfusion confusion;
+	int64		positives = 0;
+	double		auc;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		rows[i].label = score(scoring, i) != 0;
+		rows[i].score = scoring->outputs[0];
+		positives += rows[i].label;
+	}
+	CHECK_FOR_INTERRUPTS();
+	mlops_sort_scored(rows, n);
+	CHECK_FOR_INTERRUPTS();
+
+	auc = mlops_auc(rows, n);
+	add_measure(json, "auc", auc);
+	add_measure(json, "gini", 2 * auc - 1);
+	add_measure(json, "ks", mlops_ks(rows, n));
+	add_measure(json, "pr_auc", mlops_pr_auc(rows, n));
+	add_measure(json, "log_loss", is_probability ? mlops_log_loss(rows, n) : NAN);
+	add_measure(json, "brier", is_probability ? mlops_brier(rows, n) : NAN);
+
+	/* as mlops.predict_class() decides */
+	confusion = mlops_confusion_at(rows, n, is_margin ? 0 : MLOPS_THRESHOLD);
+	add_measure(json, "accuracy", mlops_accuracy(&confusion));
+	add_measure(json, "precision", mlops_precision(&confusion));
+	add_measure(json, "recall", mlops_recall(&confusion));
+	add_measure(json, "f1", mlops_f1(&confusion));
+	add_measure(json, "base_rate", n > 0 ? (double) positives / n : NAN);
+	pfree(rows);
+}
+
+/*
+ * The answer is the class with the greatest margin, the first of them if some
+ * are equal.  f1_macro is the mean over the classes that occur among labels
+ * or answers; a class that is never right counts as 0.
+ */
+static void
+add_multiclass(Scoring *scoring, StringInfo json)
+{
+	int			num_classes = scoring->info.num_groups;
+	int64	   *labels = palloc0(sizeof(int64) * num_classes);
+	int64	   *answers = palloc0(sizeof(int64) * num_classes);
+	int64	   *hits = palloc0(sizeof(int64) * num_classes);
+	float	   *probabilities = palloc(sizeof(float) * num_classes);
+	int64		right = 0;
+	int			occurring = 0;
+	double		loss = 0;
+	double		f1 = 0;
+	double		n = scoring->num_rows > 0 ? scoring->num_rows : NAN;
+
+	for (int64 i = 0; i < scoring->num_rows; i++)
+	{
+		int			label = (int) score(scoring, i);
+		int			answer = 0;
+
+		for (int class = 1; class < num_classes; class++)
+		{
+			if (scoring->margins[class] > scoring->margins[answer])
+				answer = class;
+		}
+		labels[label]++;
+		answers[answer]++;
+		if (answer == label)
+		{
+			hits[label]++;
+			right++;
+		}
+		mlops_forest_softmax(scoring->margins, num_classes, probabilities);
+		loss -= log(Max((double) probabilities[label], MIN_PROBABILITY));
+	}
+
+	for (int class = 0; class < num_classes; class++)
+	{
+		if (labels[class] + answers[class] == 0)
+			continue;
+		occurring++;
+		f1 += 2.0 * hits[class] / (double) (labels[class] + answers[class]);
+	}
+
+	add_measure(json, "accuracy", right / n);
+	add_measure(json, "log_loss", loss / n);
+	add_measure(json, "f1_macro", occurring > 0 ? f1 / occurring : NAN);
+	pfree(labels);
+	pfree(answers);
+	pfree(hits);
+	pfree(probabilities);
+}
+
+/*
+ * Append the metrics of a model on its test rows, a JSON object.
+ */
+void
+mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
+					  StringInfo json)
+{
+	const MlopsRows *test = &set->parts[MLOPS_PART_TEST];
+	Scoring		scoring = {0};
+
+	scoring.forest = forest;
+	mlops_forest_info(forest, &scoring.info);
+	scoring.rows = test->file != NULL ? mlops_memfile_map(test->file) : NULL;
+	scoring.width = MlopsRowWidth(set);
+	scoring.num_features = set->signature.num_features;
+	scoring.num_rows = test->num_rows;
+	scoring.scratch = palloc(mlops_forest_scratch_size(forest));
+	scoring.margins = palloc(sizeof(float) * scoring.info.num_groups);
+	scoring.outputs = palloc(sizeof(float) * scoring.info.num_outputs);
+
+	appendStringInfoChar(json, '{');
+	switch (set->label->task)
+	{
+		case MLOPS_TASK_REGRESSION:
+			add_regression(&scoring, json);
+			break;
+		case MLOPS_TASK_BINARY:
+			add_binary(&scoring, json);
+			break;
+		default:
+			add_multiclass(&scoring, json);
+			break;
+	}
+	if (test->file == NULL)
+		appendStringInfoString(json, "\"note\": \"there are no test rows: split has no test part\", ");
+	appendStringInfo(json, "\"n_train\": " INT64_FORMAT ", \"n_test\": " INT64_FORMAT "}",
+					 set->parts[MLOPS_PART_TRAIN].num_rows, test->num_rows);
+	pfree(scoring.scratch);
+	pfree(scoring.margins);
+	pfree(scoring.outputs);
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * matrix.h
+ *	  From a query to the rows that a model is trained and tested with.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_MATRIX_H
+#define MLOPS_MATRIX_H
+
+#include "postgres.h"
+
+#include "training/label.h"
+#include "training/memfile.h"
+#include "training/options.h"
+
+/*
+ * Rows of one part, as client.h describes them.  In the label's place stands
+ * the code of the class unless it is a regression.
+ */
+typedef struct MlopsRows
+{
+	MlopsMemfile *file;			/* NULL: the split has no such part */
+	int64		num_rows;
+} MlopsRows;
+
+typedef struct MlopsTrainingSet
+{
+	MlopsSignature signature;
+	MlopsLabel *label;
+	MlopsRows	parts[MLOPS_NUM_PARTS];
+	int64		rows_read;
+	int64		rows_without_label;
+	List	   *constant_features;	/* of char *: one value in all training rows */
+	List	   *relations;		/* of char *: read by the query, qualified */
+	List	   *constraints;	/* of MlopsParam *, for the library */
+} MlopsTrainingSet;
+
+/* floats in a row: the features, the label and the weight */
+#define MlopsRowWidth(set)	((Size) (set)->signature.num_features + 2)
+
+extern MlopsTrainingSet *mlops_training_set_read(const MlopsTrainOptions *options);
+
+#endif							/* MLOPS_MATRIX_H */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.h
+ *	  The arguments of mlops.train, checked and in their parts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_OPTIONS_H
+#define MLOPS_OPTIONS_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+
+#include "forest/forest.h"
+#include "registry/feature.h"
+
+/* what the objective that the user asked for says about the label */
+typedef enum MlopsFamily
+{
+	MLOPS_FAMILY_BY_LABEL,		/* none was asked for */
+	MLOPS_FAMILY_REGRESSION,
+	MLOPS_FAMILY_BINARY,
+	MLOPS_FAMILY_MULTICLASS
+} MlopsFamily;
+
+/* the parts that rows are split into */
+typedef enum MlopsPart
+{
+	MLOPS_PART_TRAIN,
+	MLOPS_PART_VALIDATION,		/* early stopping looks at it */
+	MLOPS_PART_TEST				/* nothing but the metrics does */
+} MlopsPart;
+
+#define MLOPS_NUM_PARTS		3
+
+typedef struct MlopsClassWeight
+{
+	char	   *class;
+	double		weight;
+} MlopsClassWeight;
+
+typedef struct MlopsTrainOptions
+{
+	char	   *model;
+	char	   *query;
+	char	   *label;			/* column of the query */
+	char	   *key;			/* column of the query; NULL: a row's content */
+	char	   *positive;		/* class, or NULL */
+	char	   *description;	/* or NULL */
+	bool		all_features;	/* every column but label and key, or */
+	List	   *features;		/* these, of char * */
+	int			rounds;
+	int			early_stopping_rounds;	/* 0: never */
+	int64		seed;
+
+	/* shares of the rows; the rest is for training */
+	double		test_share;
+	double		validation_share;
+	bool		validation_is_implied;	/* by early stopping, not by split */
+
+	char	   *objective;		/* or NULL */
+	MlopsFamily family;
+	List	   *params;			/* of MlopsParam *, as the user gave them */
+	JsonbContainer *monotone;	/* object by name of feature, or NULL */
+	JsonbContainer *interaction;	/* array of arrays of names, or NULL */
+
+	bool		balanced;		/* weights so that classes weigh the same */
+	List	   *class_weights;	/* or these, of MlopsClassWeight * */
+} MlopsTrainOptions;
+
+extern void mlops_options_params(MlopsTrainOptions *options, Jsonb *params);
+extern void mlops_options_split(MlopsTrainOptions *options, Jsonb *split);
+extern void mlops_options_class_weight(MlopsTrainOptions *options, Jsonb *class_weight);
+extern void mlops_options_features(MlopsTrainOptions *options, ArrayType *features);
+
+extern List *mlops_options_constraints(const MlopsTrainOptions *options,
+									   const MlopsSignature *signature);
+extern List *mlops_options_library_params(const MlopsTrainOptions *options,
+										  MlopsTask task, int num_classes,
+										  List *constraints);
+
+#endif							/* MLOPS_OPTIONS_H */

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *	  A query that a user gives as text, to read rows with.
+ *
+ * It is parsed under the caller's search_path and runs with the caller's
+ * rights.  SPI is connected around everything here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "nodes/parsenodes.h"
+#include "tcop/cmdtag.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+
+#include "training/query.h"
+
+/*
+ * Prepare the query.  Error unless it is one statement that reads rows and
+ * does nothing else.  SPI is connected.
+ */
+SPIPlanPtr
+mlops_query_prepare(const char *query)
+{
+	SPIPrepareOptions options = {.cursorOptions = CURSOR_OPT_PARALLEL_OK};
+	SPIPlanPtr	plan = SPI_prepare_extended(query, &options);
+	List	   *sources;
+	const char *fault = NULL;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_extended failed: %s", SPI_result_code_string(SPI_result));
+
+	sources = SPI_plan_get_plan_sources(plan);
+	if (sources == NIL)
+		fault = "It is empty.";
+	else if (list_length(sources) > 1)
+		fault = psprintf("It has %d statements.", list_length(sources));
+	else
+	{
+		CachedPlanSource *source = linitial(sources);
+		Query	   *parsed = list_length(source->query_list) == 1 ?
+			linitial_node(Query, source->query_list) : NULL;
+
+		if (parsed != NULL && parsed->commandType == CMD_SELECT)
+		{
+			if (parsed->hasModifyingCTE)
+				fault = "Its WITH clause changes data.";
+			else if (parsed->rowMarks != NIL)
+				fault = "It locks rows.";
+		}
+		else if (parsed != NULL && parsed->utilityStmt != NULL &&
+				 IsA(parsed->utilityStmt, CreateTableAsStmt))
+			fault = "It makes a table.";
+		else
+			fault = psprintf("It is %s.", GetCommandTagName(source->commandTag));
+	}
+	if (fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the query to train from must be one SELECT"),
+				 errdetail("%s", fault),
+				 errhint("Pass one statement that begins with SELECT, WITH, VALUES or TABLE and only reads.")));
+	return plan;
+}
+
+/*
+ * The relations that a prepared query reads, as a sorted list of qualified
+ * names: what it names, what its views read, and what functions read that
+ * the planner inlined.  Partitions go by the table that they are of.
+ */
+List *
+mlops_query_relations(SPIPlanPtr plan, MemoryContext context)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	List	   *oids = list_copy(source->relationOids);
+	List	   *names = NIL;
+	MemoryContext old;
+	ListCell   *cell;
+
+	if (cached != NULL)
+	{
+		ListCell   *statement;
+
+		foreach(statement, cached->stmt_list)
+		{
+			foreach(cell, lfirst_node(PlannedStmt, statement)->relationOids)
+			{
+				if (!get_rel_relispartition(lfirst_oid(cell)))
+					oids = list_append_unique_oid(oids, lfirst_oid(cell));
+			}
+		}
+		ReleaseCachedPlan(cached, NULL);	/* the plan is not saved */
+	}
+
+	old = MemoryContextSwitchTo(context);
+	list_sort(oids, list_oid_cmp);
+	list_deduplicate_oid(oids);
+	foreach(cell, oids)
+	{
+		char	   *name = get_rel_name(lfirst_oid(cell));
+
+		if (name != NULL)
+			names = lappend(names,
+							quote_qualified_identifier(get_namespace_name_or_temp(get_rel_namespace(lfirst_oid(cell))),
+													   name));
+	}
+	MemoryContextSwitchTo(old);
+	return names;
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.h
+ *	  A query that a user gives as text, to read rows with.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MLOPS_QUERY_H
+#define MLOPS_QUERY_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "nodes/pg_list.h"
+
+extern SPIPlanPtr mlops_query_prepare(const char *query);
+extern List *mlops_query_relations(SPIPlanPtr plan, MemoryContext context);
+
+#endif							/* MLOPS_QUERY_H */
