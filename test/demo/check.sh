@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# check.sh OUTPUT: whether what the demo printed is what it should show, as TAP.
+# The demo's server still runs.
+set -u
+output=$1
+number=0
+
+check() {
+	local name=$1
+	shift
+	number=$((number + 1))
+	if "$@" > /dev/null 2>&1; then
+		echo "ok $number - $name"
+	else
+		echo "not ok $number - $name"
+	fi
+}
+
+# what the demo printed under heading $1
+section() { awk -v heading="--- $1. " 'index($0, "--- ") == 1 { on = index($0, heading) == 1 } on' "$output"; }
+
+# the rows that the scoring query printed under heading $1
+scores() { section "$1" | grep -E '^ +[0-9]+ \|'; }
+
+ended() { [ "$(tail -n 1 "$output")" = 'exit status 0' ]; }
+headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 11 ]; }
+auc() { section "$1" | awk '/ auc / { n++; for (i = 3; i <= NF; i++) if ($i ~ /^0\./ && ($i < 0.7 || $i > 0.9)) bad = 1 } END { exit !n || bad }'; }
+scored() { [ "$(scores 6 | wc -l)" -eq 5 ]; }
+promoted() { [ "$(scores 6)" != "$(scores 8)" ] && [ "$(scores 8 | wc -l)" -eq 5 ]; }
+rolled_back() { [ "$(scores 6)" = "$(scores 9)" ]; }
+bound() { [ "$(section 5 | grep -cE '^ [a-z_]+ +\| (numeric|boolean|categorical)')" -eq 20 ]; }
+denied() { [ "$(grep -cE '^ERROR: ' "$output")" -eq 2 ] && [ "$(section 10 | grep -cE '^ERROR: +permission denied')" -eq 2 ]; }
+granted() { [ "$(scores 10)" = "$(scores 9)" ]; }
+history() { [ "$(section 11 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
+log() { [ "$(section 11 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 8 ]; }
+verified() { section 11 | grep -qE '^status +\| OK'; }
+next_command() {
+	local command
+	command=$(grep -A 2 -e '--- To go on' "$output" | tail -n 1)
+	[ "$(eval "$command -XAtc \"SELECT mlops.predict('credit_risk', l) BETWEEN 0 AND 1 FROM bank.loans l LIMIT 1\"")" = t ]
+}
+
+check 'the demo ends without an error' ended
+check 'it shows every step' headings
+check 'the first version ranks the hold-out rows as this data allows' auc 3
+check 'so does the second' auc 7
+check 'the dry run shows each of the 20 features' bound
+check 'five rows are scored' scored
+check 'the promotion changes the scores' promoted
+check 'the rollback brings the first scores back' rolled_back
+check 'two statements are denied, and no other one fails' denied
+check 'the granted application gets the scores' granted
+check 'the history has two promotions and a rollback' history
+check 'the audit log has what happened' log
+check 'the audit log verifies' verified
+check 'the command to go on with works' next_command
+echo "1..$number"

@@ -1,0 +1,125 @@
+-- The main job, from an empty database to a champion that was rolled back.
+-- Run by demo.sh, which sets the variables
+--     model, rows, key, label	names, and the column that numbers the rows
+--     positive			the label's positive class, or ''
+--     load			a file that creates the table and fills it
+-- What depends on them and should be readable is made by queries that are not
+-- shown.
+\set ON_ERROR_STOP on
+
+\set ECHO none
+SELECT format('SELECT * FROM %s', :'rows') AS query,
+       CASE WHEN :'positive' <> '' THEN format(', positive => %L', :'positive') ELSE '' END AS positive_argument,
+       :'model' || '/1' AS first,
+       :'model' || '/2' AS second
+\gset
+\set ECHO queries
+
+\echo
+\echo '--- 1. The extension, and three roles, none of them a superuser'
+\echo
+CREATE EXTENSION mlops;
+CREATE ROLE modeller LOGIN;
+CREATE ROLE loan_app LOGIN;
+CREATE ROLE auditor LOGIN;
+GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.grant_privilege TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.verify_audit TO auditor;
+CREATE SCHEMA bank AUTHORIZATION modeller;
+
+\echo
+\echo '--- 2. The modeller loads the data'
+\echo
+\connect - modeller
+\ir :load
+SELECT count(*) AS rows FROM :rows;
+
+\echo
+\echo '--- 3. Train; 30 % of the rows, by a hash of the key, are held out to measure'
+\echo
+SELECT t.model, m.key AS metric, round(m.value::numeric, 4) AS hold_out
+FROM mlops.train(:'model', :'query', label => :'label', key => :'key', split => '{"test": 0.3}',
+                 params => '{"max_depth": 3, "eta": 0.1}', rounds => 100, seed => 7:positive_argument) t,
+     jsonb_each_text(t.metrics) m
+WHERE m.key IN ('auc', 'ks', 'gini', 'accuracy', 'log_loss', 'rmse', 'r2') ORDER BY m.key;
+
+\echo
+\echo '--- 4. Nothing is champion by itself: promote it, with a reason and the number of the change'
+\echo
+SELECT mlops.promote(:'first', reason => 'first model, validated', change_ref => 'CHG-1001');
+
+\echo
+\echo '--- 5. Dry run: which column each feature would read'
+\echo
+SELECT * FROM mlops.bind(:'model', :'rows'::regclass);
+
+\set ECHO none
+SELECT CASE task
+       WHEN 'binary' THEN format(E'round(mlops.predict(%1$L, l)::numeric, 4) AS probability,\n       mlops.predict_class(%1$L, l) AS predicted', model)
+       WHEN 'multiclass' THEN format('mlops.predict_class(%1$L, l) AS predicted', model)
+       ELSE format('mlops.predict(%L, l) AS predicted', model)
+       END AS scores
+FROM mlops.models WHERE model = :'model'
+\gset
+SELECT format(E'SELECT l.%1$I, l.%2$I, %3$s\nFROM %4$s l ORDER BY l.%1$I LIMIT 5;', :'key', :'label', :'scores', :'rows') AS scoring
+\gset
+\set ECHO queries
+
+\echo
+\echo '--- 6. Score rows'
+\echo
+:scoring
+
+\echo
+\echo '--- 7. A second version with other parameters, and both beside each other'
+\echo
+SELECT t.model
+FROM mlops.train(:'model', :'query', label => :'label', key => :'key', split => '{"test": 0.3}',
+                 params => '{"max_depth": 4, "eta": 0.05, "subsample": 0.8, "colsample_bytree": 0.6}',
+                 rounds => 150, seed => 7:positive_argument) t;
+SELECT m.key AS metric,
+       round(max(m.value) FILTER (WHERE v.version = 1), 4) AS version_1,
+       round(max(m.value) FILTER (WHERE v.version = 2), 4) AS version_2
+FROM mlops.versions v, LATERAL (SELECT key, value::numeric FROM jsonb_each_text(v.metrics)
+                                WHERE key IN ('auc', 'ks', 'gini', 'accuracy', 'log_loss', 'rmse', 'r2')) m
+WHERE v.model = :'model' GROUP BY m.key ORDER BY m.key;
+
+\echo
+\echo '--- 8. Promote it: the same query scores with it from now on, in every session'
+\echo
+SELECT mlops.promote(:'second', reason => 'other parameters, reviewed', change_ref => 'CHG-1002');
+:scoring
+
+\echo
+\echo '--- 9. Roll back: the scores are those of the first version again'
+\echo
+SELECT mlops.rollback(:'model', reason => 'complaints in branch 12');
+:scoring
+
+\echo
+\echo '--- 10. Rights: the application may not score until it is granted, and then not take the model away'
+\echo
+GRANT USAGE ON SCHEMA bank TO loan_app;
+GRANT SELECT ON :rows TO loan_app;
+\connect - loan_app
+\set ON_ERROR_STOP off
+:scoring
+\set ON_ERROR_STOP on
+\connect - modeller
+SELECT mlops.grant_privilege('score', :'model', 'loan_app');
+SELECT mlops.grant_privilege('read', :'model', 'auditor');
+\connect - loan_app
+:scoring
+\set ON_ERROR_STOP off
+SELECT mlops.export_model(:'model');
+\set ON_ERROR_STOP on
+
+\echo
+\echo '--- 11. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
+\echo
+\connect - auditor
+SELECT model, version, aliases, left(sha256, 12) AS sha256, created_by, created_at FROM mlops.versions;
+SELECT alias, action, previous_version, version, reason, change_ref, changed_by FROM mlops.alias_history ORDER BY id;
+SELECT changed_at, mlops.model_at(:'model', changed_at) AS champion FROM mlops.alias_history ORDER BY id;
+SELECT seq, action, version, alias, subject, caller, reason, change_ref, left(encode(hash, 'hex'), 12) AS hash
+FROM mlops.audit_log ORDER BY seq;
+SELECT status, seq, detail FROM mlops.verify_audit() \gx

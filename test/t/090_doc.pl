@@ -1,0 +1,90 @@
+# The examples of the manual: every block ```sql of doc/*.md is run, page by
+# page in a database of its own, and what follows it as ```text must be what
+# psql prints.  In that text a line of "..." stands for any lines, and "…"
+# for anything within a line.
+#
+# DOC_FILL=1 writes what psql printed into the pages instead of comparing;
+# read the difference before you commit it.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('doc');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'mlops'\n");
+$node->start;
+
+# The blocks of a page: [statements, expected text or undef].
+sub blocks
+{
+	my ($text) = @_;
+	my @blocks;
+	while ($text =~ /^```sql\n(.*?)^```\n(?:\n?```text\n(.*?)^```\n)?/msg)
+	{
+		push @blocks, [ $1, $2 ];
+	}
+	return @blocks;
+}
+
+# A pattern for an expected text.
+sub pattern
+{
+	my ($text) = @_;
+	my $pattern = join '', map {
+		my $line = $_;
+		$line =~ s/\s+$//;
+		$line eq '...' ? '(?:.*\n)*?' : join('.*?', map { quotemeta } split /…/, $line, -1) . '\n'
+	} split /\n/, $text;
+	return qr/\A$pattern\z/;
+}
+
+for my $page (sort glob 'doc/*.md')
+{
+	my $text = slurp_file($page);
+	my @blocks = blocks($text);
+	next unless grep { defined $_->[1] } @blocks;
+
+	my ($name) = $page =~ m{doc/(.*)\.md};
+	(my $database = "doc_$name") =~ s/\W/_/g;
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, 'CREATE EXTENSION mlops');
+
+	my $script = "$PostgreSQL::Test::Utils::tmp_check/$name.sql";
+	my $number = 0;
+	append_to_file($script, "\\pset pager off\n" . join '', map { $number++; "\\echo \@\@ $number\n$_->[0]" } @blocks);
+
+	my $connstr = $node->connstr($database);
+	my $printed = `psql -X -q -f '$script' -d '$connstr' 2>&1`;
+	$printed =~ s/^psql:\Q$script\E:\d+: //mg;
+	my (undef, @printed) = split /^\@\@ \d+\n/m, $printed, -1;
+	is(scalar @printed, scalar @blocks, "$page: every example ran");
+
+	for my $i (0 .. $#blocks)
+	{
+		next unless defined $blocks[$i][1];
+		(my $got = $printed[$i] // '') =~ s/[ \t]+$//mg;
+		$got =~ s/\n+\z/\n/;
+		(my $expected = $blocks[$i][1]) =~ s/\n+\z/\n/;
+		if ($ENV{DOC_FILL})
+		{
+			my $from = "```sql\n$blocks[$i][0]```\n";
+			$text =~ s/\Q$from\E(\n?)```text\n.*?^```\n/$from$1```text\n$got```\n/ms
+			  if $got !~ pattern($expected);
+		}
+		else
+		{
+			my ($first) = $blocks[$i][0] =~ /\A(.*)/;
+			like($got, pattern($expected), "$page: $first");
+		}
+	}
+	if ($ENV{DOC_FILL})
+	{
+		open my $file, '>', $page or die "$page: $!";
+		print $file $text;
+		close $file;
+	}
+}
+
+done_testing();
