@@ -79,6 +79,26 @@ CREATE FUNCTION mlops.predict_margin(model mlops.modelref, features jsonb) RETUR
 COMMENT ON FUNCTION mlops.predict_margin(mlops.modelref, jsonb) IS
     'The raw margins before the objective''s transform, one per class or target, with the bits of the library that trained the model, of a JSON object whose keys are the names of the features; null is a missing value; needs privilege score; errors ML001 to ML003, 42501 and ML020.';
 
+-- What the planner makes of a call on a row: the same on its columns, with
+-- their names.  PUBLIC may run them, as the executor asks for that right; they
+-- check the privilege on the model as the others do.
+CREATE FUNCTION mlops._predict(model mlops.modelref, names text[], VARIADIC "columns" "any") RETURNS double precision
+    LANGUAGE C STABLE PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
+    AS 'MODULE_PATHNAME', 'mlops_predict_columns';
+COMMENT ON FUNCTION mlops._predict(mlops.modelref, text[], "any") IS 'Planned form of mlops.predict() of a row.';
+CREATE FUNCTION mlops._predict_class(model mlops.modelref, names text[], VARIADIC "columns" "any") RETURNS text
+    LANGUAGE C STABLE PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
+    AS 'MODULE_PATHNAME', 'mlops_predict_class_columns';
+COMMENT ON FUNCTION mlops._predict_class(mlops.modelref, text[], "any") IS 'Planned form of mlops.predict_class() of a row.';
+CREATE FUNCTION mlops._predict_proba(model mlops.modelref, names text[], VARIADIC "columns" "any") RETURNS double precision[]
+    LANGUAGE C STABLE PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
+    AS 'MODULE_PATHNAME', 'mlops_predict_proba_columns';
+COMMENT ON FUNCTION mlops._predict_proba(mlops.modelref, text[], "any") IS 'Planned form of mlops.predict_proba() of a row.';
+CREATE FUNCTION mlops._predict_margin(model mlops.modelref, names text[], VARIADIC "columns" "any") RETURNS double precision[]
+    LANGUAGE C STABLE PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
+    AS 'MODULE_PATHNAME', 'mlops_predict_margin_columns';
+COMMENT ON FUNCTION mlops._predict_margin(mlops.modelref, text[], "any") IS 'Planned form of mlops.predict_margin() of a row.';
+
 CREATE FUNCTION mlops.bind(model mlops.modelref, relation regclass,
                            OUT feature text, OUT kind text, OUT "column" text, OUT type text,
                            OUT conversion text, OUT problem text) RETURNS SETOF record

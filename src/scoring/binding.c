@@ -191,6 +191,22 @@ category_code(const MlopsDictionary *categories, const char *text, int len)
 }
 
 /*
+ * The value of one feature from the column that it reads.
+ */
+static inline float
+feature_value(const MlopsFeature *feature, const MlopsColumn *column, Datum value)
+{
+	if (MlopsConversionIsCategory(column->conversion))
+	{
+		int			len;
+		const char *text = mlops_convert_category(column->conversion, value, &len);
+
+		return category_code(feature->categories, text, len);
+	}
+	return mlops_convert_number(column->conversion, value);
+}
+
+/*
  * The vector of a row that has the bound type.
  */
 void
@@ -203,19 +219,29 @@ mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
 	for (int i = 0; i < num_features; i++)
 	{
 		const MlopsColumn *column = &binding->columns[i];
-		Datum		value = binding->values[column->attribute];
 
-		if (binding->nulls[column->attribute])
-			vector[i] = NAN;
-		else if (MlopsConversionIsCategory(column->conversion))
-		{
-			int			len;
-			const char *text = mlops_convert_category(column->conversion, value, &len);
+		vector[i] = binding->nulls[column->attribute] ? NAN :
+			feature_value(&model->signature->features[i], column,
+						  binding->values[column->attribute]);
+	}
+}
 
-			vector[i] = category_code(model->signature->features[i].categories, text, len);
-		}
-		else
-			vector[i] = mlops_convert_number(column->conversion, value);
+/*
+ * The vector of columns that stand side by side in the bound order.
+ */
+void
+mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
+						  const NullableDatum *columns, float *vector)
+{
+	int			num_features = model->signature->num_features;
+
+	for (int i = 0; i < num_features; i++)
+	{
+		const MlopsColumn *column = &binding->columns[i];
+
+		vector[i] = columns[column->attribute].isnull ? NAN :
+			feature_value(&model->signature->features[i], column,
+						  columns[column->attribute].value);
 	}
 }
 

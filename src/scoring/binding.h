@@ -39,6 +39,8 @@ extern MlopsBinding *mlops_binding_create(const MlopsModel *model, TupleDesc des
 
 extern void mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
 									HeapTuple tuple, float *vector);
+extern void mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
+									  const NullableDatum *columns, float *vector);
 extern void mlops_vector_from_array(const MlopsModel *model, ArrayType *array, float *vector);
 extern void mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, float *vector);
 

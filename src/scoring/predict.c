@@ -4,8 +4,9 @@
  *	  predict(), predict_class(), predict_proba() and predict_margin(), each
  *	  of a row, an array or a JSON object.
  *
- * Each of the twelve functions reads its input, has the engine compute the
- * margins, and makes of them what it returns.
+ * Each function reads its input, has the engine compute the margins, and makes
+ * of them what it returns.  Those of columns are what the planner makes of a
+ * call on a row, see support.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,15 +24,19 @@
 PG_FUNCTION_INFO_V1(mlops_predict_row);
 PG_FUNCTION_INFO_V1(mlops_predict_array);
 PG_FUNCTION_INFO_V1(mlops_predict_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_columns);
 PG_FUNCTION_INFO_V1(mlops_predict_class_row);
 PG_FUNCTION_INFO_V1(mlops_predict_class_array);
 PG_FUNCTION_INFO_V1(mlops_predict_class_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_class_columns);
 PG_FUNCTION_INFO_V1(mlops_predict_proba_row);
 PG_FUNCTION_INFO_V1(mlops_predict_proba_array);
 PG_FUNCTION_INFO_V1(mlops_predict_proba_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_proba_columns);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_row);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_array);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_jsonb);
+PG_FUNCTION_INFO_V1(mlops_predict_margin_columns);
 
 /*
  * Read the row and compute its margins.
@@ -181,6 +186,14 @@ mlops_predict_jsonb(PG_FUNCTION_ARGS)
 }
 
 Datum
+mlops_predict_columns(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	return predict(score(fcinfo, MLOPS_INPUT_COLUMNS));
+}
+
+Datum
 mlops_predict_class_row(PG_FUNCTION_ARGS)
 {
 	return predict_class(score(fcinfo, MLOPS_INPUT_ROW));
@@ -196,6 +209,14 @@ Datum
 mlops_predict_class_jsonb(PG_FUNCTION_ARGS)
 {
 	return predict_class(score(fcinfo, MLOPS_INPUT_JSONB));
+}
+
+Datum
+mlops_predict_class_columns(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	return predict_class(score(fcinfo, MLOPS_INPUT_COLUMNS));
 }
 
 Datum
@@ -217,6 +238,14 @@ mlops_predict_proba_jsonb(PG_FUNCTION_ARGS)
 }
 
 Datum
+mlops_predict_proba_columns(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	return predict_proba(score(fcinfo, MLOPS_INPUT_COLUMNS));
+}
+
+Datum
 mlops_predict_margin_row(PG_FUNCTION_ARGS)
 {
 	return predict_margin(score(fcinfo, MLOPS_INPUT_ROW));
@@ -232,4 +261,12 @@ Datum
 mlops_predict_margin_jsonb(PG_FUNCTION_ARGS)
 {
 	return predict_margin(score(fcinfo, MLOPS_INPUT_JSONB));
+}
+
+Datum
+mlops_predict_margin_columns(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	return predict_margin(score(fcinfo, MLOPS_INPUT_COLUMNS));
 }

@@ -19,7 +19,10 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -173,6 +176,29 @@ read_row(Scorer *site, HeapTupleHeader header)
 }
 
 /*
+ * Bind to the columns of a call whose arguments from 2 on are their values.
+ */
+static void
+bind_columns(Scorer *site, FunctionCallInfo fcinfo)
+{
+	MemoryContext old = MemoryContextSwitchTo(site->context);
+	int			count = fcinfo->nargs - 2;
+	TupleDesc	desc = CreateTemplateTupleDesc(count);
+	Datum	   *names;
+	int			num_names;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
+					  &names, NULL, &num_names);
+	if (num_names != count)
+		elog(ERROR, "%d names for %d columns", num_names, count);
+	for (int i = 0; i < count; i++)
+		TupleDescInitEntry(desc, i + 1, TextDatumGetCString(names[i]),
+						   get_fn_expr_argtype(fcinfo->flinfo, i + 2), -1, 0);
+	site->binding = mlops_binding_create(site->scorer.model, desc);
+	MemoryContextSwitchTo(old);
+}
+
+/*
  * The scorer of this call site with the version that argument 0 means and the
  * vector of the row in argument 1.  It lives as long as the call site, and
  * holds until the next call.  Errors ML001 to ML003, 42501 and ML020.
@@ -193,6 +219,11 @@ mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input)
 			break;
 		case MLOPS_INPUT_JSONB:
 			mlops_vector_from_jsonb(scorer->model, PG_GETARG_JSONB_P(1), scorer->vector);
+			break;
+		case MLOPS_INPUT_COLUMNS:
+			if (site->binding == NULL)
+				bind_columns(site, fcinfo);
+			mlops_vector_from_columns(scorer->model, site->binding, fcinfo->args + 2, scorer->vector);
 			break;
 	}
 	return scorer;

@@ -19,7 +19,8 @@ typedef enum MlopsInput
 {
 	MLOPS_INPUT_ROW,
 	MLOPS_INPUT_ARRAY,
-	MLOPS_INPUT_JSONB
+	MLOPS_INPUT_JSONB,
+	MLOPS_INPUT_COLUMNS			/* names; the values are the arguments after it */
 } MlopsInput;
 
 /* valid for the present call; the members belong to the scorer */

@@ -11,6 +11,36 @@ SELECT mlops.promote('scoring_plan/1', reason => 'test');
 EXPLAIN (COSTS OFF)
 SELECT count(*) FROM scoring_plan t WHERE mlops.predict('scoring_plan', t) > 0.5 AND a + b > 1;
 
+-- a row is passed as its columns, unless it can be NULL as a whole
+EXPLAIN (COSTS OFF, VERBOSE) SELECT mlops.predict('scoring_plan', t) FROM scoring_plan t;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT mlops.predict('scoring_plan', s) FROM (SELECT a, b, c, id + 1 AS d FROM scoring_plan) s;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT mlops.predict('scoring_plan', t) FROM (VALUES (1), (-1)) v (id) LEFT JOIN scoring_plan t USING (id);
+SELECT v.id, mlops.predict('scoring_plan', t) IS NULL AS "null" FROM (VALUES (1), (-1)) v (id) LEFT JOIN scoring_plan t USING (id) ORDER BY 1;
+-- wherever a row can stand, it is the same score
+CREATE TEMPORARY TABLE place (name text, score float8);
+INSERT INTO place SELECT 'plain', mlops.predict('scoring_plan', t) FROM scoring_plan t WHERE id = 7;
+INSERT INTO place SELECT 'written out', mlops.predict('scoring_plan', s) FROM (SELECT c, b, a FROM scoring_plan WHERE id = 7) s;
+INSERT INTO place SELECT 'not pulled up', mlops.predict('scoring_plan', s) FROM (SELECT c, b, a FROM scoring_plan WHERE id = 7 OFFSET 0) s;
+INSERT INTO place SELECT 'group', mlops.predict('scoring_plan', t) FROM scoring_plan t WHERE id = 7 GROUP BY t;
+INSERT INTO place SELECT 'aggregate', max(mlops.predict('scoring_plan', t)) FROM scoring_plan t WHERE id = 7 HAVING max(mlops.predict('scoring_plan', t)) >= 0;
+INSERT INTO place SELECT 'distinct', p FROM (SELECT DISTINCT ON (t) mlops.predict('scoring_plan', t) AS p FROM scoring_plan t WHERE id = 7) s;
+INSERT INTO place SELECT 'window', max(mlops.predict('scoring_plan', t)) OVER (PARTITION BY t) FROM scoring_plan t WHERE id = 7;
+INSERT INTO place SELECT 'order', (array_agg(mlops.predict('scoring_plan', t) ORDER BY mlops.predict('scoring_plan', t)))[1] FROM scoring_plan t WHERE id = 7;
+INSERT INTO place SELECT 'lateral', p FROM scoring_plan t, LATERAL (SELECT mlops.predict('scoring_plan', t) AS p) s WHERE id = 7;
+INSERT INTO place SELECT 'sublink', (SELECT mlops.predict('scoring_plan', t)) FROM scoring_plan t WHERE id = 7;
+INSERT INTO place SELECT 'full join', mlops.predict('scoring_plan', t) FROM scoring_plan t FULL JOIN (VALUES (7)) v (id) USING (id) WHERE id = 7;
+WITH updated AS (UPDATE scoring_plan t SET id = id WHERE id = 7 RETURNING mlops.predict('scoring_plan', t) AS p)
+INSERT INTO place SELECT 'returning', p FROM updated;
+CREATE TEMPORARY TABLE part (b float8, c float8, id integer, a float8) PARTITION BY LIST (id);
+CREATE TEMPORARY TABLE part_7 (id integer, x text, a float8, b float8, c float8);
+ALTER TABLE part_7 DROP COLUMN x;
+ALTER TABLE part ATTACH PARTITION part_7 FOR VALUES IN (7);
+INSERT INTO part SELECT b, c, id, a FROM scoring_plan WHERE id = 7;
+INSERT INTO place SELECT 'partition', mlops.predict('scoring_plan', t) FROM part t;
+CREATE TEMPORARY VIEW scoring_view WITH (security_barrier) AS SELECT c, a, b FROM scoring_plan WHERE id = 7;
+INSERT INTO place SELECT 'view', mlops.predict('scoring_plan', t) FROM scoring_view t;
+SELECT count(*), count(DISTINCT score), string_agg(name, ', ') FILTER (WHERE score IS NULL) AS missing FROM place;
+
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
 SET parallel_leader_participation = off;
