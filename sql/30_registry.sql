@@ -364,12 +364,13 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'The new owner is a role that you are a member of.';
     END IF;
-    SELECT m.id INTO STRICT owned FROM mlops.model m WHERE m.name = model FOR UPDATE;
-    SELECT p.role INTO STRICT former FROM mlops.privilege p
-    WHERE p.model_id = owned AND p.privilege = 'own';
-    UPDATE mlops.privilege p
-    SET role = owner_role, granted_at = clock_timestamp(), granted_by = session_user
-    WHERE p.model_id = owned AND p.privilege = 'own';
+    SELECT m.id INTO STRICT owned FROM mlops.model m WHERE m.name = model FOR NO KEY UPDATE;
+    -- There is none after a restore, if the role was dropped before the dump.
+    DELETE FROM mlops.privilege p
+    WHERE p.model_id = owned AND p.privilege = 'own'
+    RETURNING p.role INTO former;
+    INSERT INTO mlops.privilege (model_id, privilege, role, granted_by)
+    VALUES (owned, 'own', owner_role, session_user);
     PERFORM mlops._audit(action => 'model.owner', model => model, subject => role,
                          state_before => jsonb_build_object('owner', pg_get_userbyid(former)),
                          state_after => jsonb_build_object('owner', role));

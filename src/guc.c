@@ -18,6 +18,7 @@ int			mlops_local_cache_size = 65536;
 int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
+char	   *mlops_asserted_user = NULL;
 
 /*
  * Define the settings and reserve their prefix, so that a misspelt one is an
@@ -57,6 +58,14 @@ mlops_guc_init(void)
 							5, 0, 19,
 							PGC_SUSET, 0,
 							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.asserted_user",
+							   "Person on whose behalf the application acts, as it says itself.",
+							   "Recorded in the audit log beside the roles that the server knows; nothing checks it.",
+							   &mlops_asserted_user,
+							   "",
+							   PGC_USERSET, 0,
+							   NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("mlops");
 }

@@ -12,6 +12,7 @@ extern int	mlops_local_cache_size; /* kB */
 extern int	mlops_train_memory_limit;	/* kB */
 extern int	mlops_train_threads;
 extern int	mlops_train_nice;
+extern char *mlops_asserted_user;
 
 extern void mlops_guc_init(void);
 

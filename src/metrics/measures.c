@@ -32,6 +32,15 @@
 #define CHECK_INTERVAL		65536
 
 /*
+ * A share of a count, NaN of no rows.
+ */
+static inline double
+share(double part, double whole)
+{
+	return whole == 0 ? NAN : part / whole;
+}
+
+/*
  * Sorting
  */
 
@@ -422,6 +431,20 @@ mlops_losses_merge(MlopsLosses *losses, const MlopsLosses *other)
 	mlops_sum_merge(&losses->brier, &other->brier);
 }
 
+/* the mean cost of the probabilities given to what happened */
+double
+mlops_losses_log_loss(const MlopsLosses *losses)
+{
+	return share(mlops_sum_value(&losses->log_loss), (double) losses->n);
+}
+
+/* the mean squared error of the probabilities */
+double
+mlops_losses_brier(const MlopsLosses *losses)
+{
+	return share(mlops_sum_value(&losses->brier), (double) losses->n);
+}
+
 static MlopsLosses
 losses_of(const MlopsScored *rows, size_t n)
 {
@@ -437,7 +460,7 @@ mlops_log_loss(const MlopsScored *rows, size_t n)
 {
 	MlopsLosses losses = losses_of(rows, n);
 
-	return n == 0 ? NAN : mlops_sum_value(&losses.log_loss) / (double) n;
+	return mlops_losses_log_loss(&losses);
 }
 
 double
@@ -445,7 +468,7 @@ mlops_brier(const MlopsScored *rows, size_t n)
 {
 	MlopsLosses losses = losses_of(rows, n);
 
-	return n == 0 ? NAN : mlops_sum_value(&losses.brier) / (double) n;
+	return mlops_losses_brier(&losses);
 }
 
 /*
@@ -537,7 +560,7 @@ mlops_ece(const MlopsBin *bins, int num_bins)
 		mlops_sum_add(&sum, fabs(mlops_sum_value(&difference)));
 		n += bins[i].n;
 	}
-	return n == 0 ? NAN : mlops_sum_value(&sum) / (double) n;
+	return share(mlops_sum_value(&sum), (double) n);
 }
 
 /*
@@ -570,15 +593,6 @@ mlops_confusion_at(const MlopsScored *rows, size_t n, double threshold)
 		}
 	}
 	return c;
-}
-
-/*
- * A share of a count, NaN of no rows.
- */
-static inline double
-share(double part, double whole)
-{
-	return whole == 0 ? NAN : part / whole;
 }
 
 /* the share of right decisions */

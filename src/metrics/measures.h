@@ -125,6 +125,8 @@ typedef struct MlopsLosses
 
 extern void mlops_losses_add(MlopsLosses *losses, bool label, double score);
 extern void mlops_losses_merge(MlopsLosses *losses, const MlopsLosses *other);
+extern double mlops_losses_log_loss(const MlopsLosses *losses);
+extern double mlops_losses_brier(const MlopsLosses *losses);
 
 /* one bin of a calibration curve */
 typedef struct MlopsBin

@@ -90,31 +90,25 @@ mlops_losses_deserialize(PG_FUNCTION_ARGS)
 }
 
 /*
- * The mean of one of the sums; NULL without rows.
+ * A measure of the losses; NULL without rows.
  */
 static Datum
-mean_loss(FunctionCallInfo fcinfo, size_t sum_offset)
+losses_measure(FunctionCallInfo fcinfo, double (*measure) (const MlopsLosses *losses))
 {
-	MlopsLosses *losses;
-
 	(void) mlops_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	losses = (MlopsLosses *) PG_GETARG_POINTER(0);
-	if (losses->n == 0)
-		PG_RETURN_NULL();
-	return mlops_measure_result(fcinfo,
-								mlops_sum_value((MlopsSum *) ((char *) losses + sum_offset)) / (double) losses->n);
+	return mlops_measure_result(fcinfo, measure((MlopsLosses *) PG_GETARG_POINTER(0)));
 }
 
 Datum
 mlops_log_loss_final(PG_FUNCTION_ARGS)
 {
-	return mean_loss(fcinfo, offsetof(MlopsLosses, log_loss));
+	return losses_measure(fcinfo, mlops_losses_log_loss);
 }
 
 Datum
 mlops_brier_final(PG_FUNCTION_ARGS)
 {
-	return mean_loss(fcinfo, offsetof(MlopsLosses, brier));
+	return losses_measure(fcinfo, mlops_losses_brier);
 }

@@ -78,9 +78,8 @@ make_matrix(Data *data, const float *rows, uint64_t num_rows,
 		return false;
 
 	/*
-	 * Weights that are all 1 are left out: with any weights at all,
-	 * libxgboost sums quantiles in another way, and the model would differ
-	 * from one that was trained elsewhere without them.
+	 * Weights that are all 1 are left out: they change no model, but some
+	 * metrics of newer versions refuse a matrix in which rows have weights.
 	 */
 	if (has_weights(weights, num_rows, row_floats) &&
 		!set_column(*matrix, "weight", weights, num_rows, stride, failure))

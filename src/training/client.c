@@ -21,13 +21,9 @@
 #include "compat.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,12 +39,9 @@
 #include "utils/wait_event.h"
 
 #include "errors.h"
-#include "guc.h"
 #include "trainer/protocol.h"
 #include "training/client.h"
-
-/* file name of the program, which is where the server's own programs are */
-#define TRAINER_PROGRAM		"mlops-trainer"
+#include "training/launch.h"
 
 /* room for what a trainer writes to its standard error */
 #define WORDS_SIZE			(64 * 1024)
@@ -63,6 +56,7 @@ struct MlopsTrainer
 {
 	pid_t		pid;			/* 0: reaped, or never started */
 	int			socket;			/* -1: closed */
+	int			far_socket;		/* the child's end, until it has it; -1 */
 	int			words;			/* its standard error, a memory file; -1 */
 	int			num_external_fds;	/* that the server counts for us */
 	bool		busy;			/* has a command without an answer */
@@ -71,24 +65,6 @@ struct MlopsTrainer
 	dlist_node	node;			/* in trainers */
 	MemoryContextCallback callback;
 };
-
-/*
- * What the child needs between fork and exec, where nothing may be computed
- * that could allocate or lock.
- */
-typedef struct Launch
-{
-	const char *path;
-	char	   *argv[2];
-	char	   *envp[8];
-	pid_t		parent;
-	int			socket;
-	int			null;
-	int			words;
-	struct rlimit memory;
-	int			nice;
-	int			max_fd;
-} Launch;
 
 /* every trainer of this backend */
 static dlist_head trainers = DLIST_STATIC_INIT(trainers);
@@ -119,6 +95,9 @@ end_trainer(MlopsTrainer *trainer)
 	if (trainer->socket >= 0)
 		close(trainer->socket);
 	trainer->socket = -1;
+	if (trainer->far_socket >= 0)
+		close(trainer->far_socket);
+	trainer->far_socket = -1;
 	if (trainer->words >= 0)
 		close(trainer->words);
 	trainer->words = -1;
@@ -208,6 +187,8 @@ last_words(MlopsTrainer *trainer)
 
 		start = line != NULL ? line + 1 : words + length - LAST_WORDS_SIZE;
 	}
+	while (isspace((unsigned char) *start))
+		start++;
 	return text_to_server(start, words + length - start);
 }
 
@@ -237,23 +218,21 @@ speaks_of_memory(const char *words)
 /*
  * The error for a trainer that could not get more memory.
  */
-static void
-pg_attribute_noreturn()
+__attribute__((noreturn)) static void
 report_memory(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_MLOPS_TRAINER),
 			 errmsg("training process ran out of memory"),
 			 detail != NULL ? errdetail("Its last words were: %s", detail) : 0,
-			 errhint("Raise mlops.train_memory_limit, which is %s, or train on fewer rows or columns.",
+			 errhint("Raise mlops.train_memory_limit, which is %s, or train with fewer rows, columns or threads.",
 					 GetConfigOptionByName("mlops.train_memory_limit", NULL, false))));
 }
 
 /*
  * The error for a trainer whose end of the socket is closed.
  */
-static void
-pg_attribute_noreturn()
+__attribute__((noreturn)) static void
 report_death(MlopsTrainer *trainer)
 {
 	char	   *words = last_words(trainer);
@@ -280,8 +259,7 @@ report_death(MlopsTrainer *trainer)
 /*
  * The error for a trainer that does not keep to the protocol.
  */
-static void
-pg_attribute_noreturn()
+__attribute__((noreturn)) static void
 report_nonsense(MlopsTrainer *trainer, const char *detail)
 {
 	end_trainer(trainer);
@@ -316,15 +294,17 @@ receive_some(MlopsTrainer *trainer, void *to, size_t size)
 	for (;;)
 	{
 		ssize_t		count = recv(trainer->socket, to, size, 0);
+		int			error = errno;
 
 		CHECK_FOR_INTERRUPTS();
 		if (count >= 0)
 			return count;
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
+		errno = error;
+		if (error == EAGAIN || error == EWOULDBLOCK)
 			wait_for_socket(trainer, WL_SOCKET_READABLE);
-		else if (errno == ECONNRESET)
+		else if (error == ECONNRESET)
 			return 0;
-		else if (errno != EINTR)
+		else if (error != EINTR)
 			ereport(ERROR,
 					(errcode(ERRCODE_MLOPS_TRAINER),
 					 errmsg("could not receive from the training process: %m")));
@@ -396,8 +376,7 @@ take_text(MlopsTrainer *trainer, MlopsWireCursor *cursor)
 /*
  * Raise the failure that the trainer reports.
  */
-static void
-pg_attribute_noreturn()
+__attribute__((noreturn)) static void
 report_failure(MlopsTrainer *trainer, MlopsWireType command, MlopsWireCursor *cursor)
 {
 	uint32		kind;
@@ -477,8 +456,7 @@ receive_answer(MlopsTrainer *trainer, MlopsWireType command, MlopsWireType answe
 /*
  * The trainer does not read any more: raise what it said about that.
  */
-static void
-pg_attribute_noreturn()
+__attribute__((noreturn)) static void
 report_closed(MlopsTrainer *trainer, MlopsWireType command)
 {
 	StringInfoData body;
@@ -509,6 +487,7 @@ send_bytes(MlopsTrainer *trainer, MlopsWireType command, const void *from, size_
 		struct iovec part = {.iov_base = unconstify(char *, next),.iov_len = size};
 		struct msghdr message = {.msg_iov = &part,.msg_iovlen = 1};
 		ssize_t		count;
+		int			error;
 
 		if (num_fds > 0)
 		{
@@ -521,18 +500,20 @@ send_bytes(MlopsTrainer *trainer, MlopsWireType command, const void *from, size_
 			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, sizeof(int) * num_fds);
 		}
 		count = sendmsg(trainer->socket, &message, MSG_NOSIGNAL);
+		error = errno;
 		CHECK_FOR_INTERRUPTS();
+		errno = error;
 		if (count >= 0)
 		{
 			next += count;
 			size -= count;
 			num_fds = 0;
 		}
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+		else if (error == EAGAIN || error == EWOULDBLOCK)
 			wait_for_socket(trainer, WL_SOCKET_WRITEABLE);
-		else if (errno == EPIPE || errno == ECONNRESET)
+		else if (error == EPIPE || error == ECONNRESET)
 			report_closed(trainer, command);
-		else if (errno != EINTR)
+		else if (error != EINTR)
 			ereport(ERROR,
 					(errcode(ERRCODE_MLOPS_TRAINER),
 					 errmsg("could not send to the training process: %m")));
@@ -585,168 +566,10 @@ append_text(StringInfo body, const char *text)
 /* --- the start of a trainer --------------------------------------------------- */
 
 /*
- * In the child: say what failed, and end.
+ * Make the trainer's descriptors, the child's end of the socket among them.
  */
 static void
-pg_attribute_noreturn()
-child_failed(const char *what)
-{
-	char		number[16];
-	char	   *digit = number + sizeof(number);
-	int			code = errno;
-	size_t		written = 0;
-
-	*--digit = '\n';
-	do
-	{
-		*--digit = '0' + code % 10;
-		code /= 10;
-	} while (code > 0);
-	written += write(STDERR_FILENO, what, strlen(what));
-	written += write(STDERR_FILENO, digit, number + sizeof(number) - digit);
-	_exit(written > 0 ? 127 : 126);
-}
-
-/*
- * In the child: close every descriptor from 4 on.
- */
-static void
-close_others(const Launch *launch)
-{
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, MLOPS_TRAINER_SOCKET + 1, ~0U, 0) == 0)
-		return;
-#endif
-	for (int fd = MLOPS_TRAINER_SOCKET + 1; fd < launch->max_fd; fd++)
-		close(fd);
-}
-
-/*
- * In the child: become the trainer.  It shares nothing with the backend but
- * the socket and the file for its last words.  All signals are blocked, and
- * only functions that are safe in a signal handler may be called.
- */
-static void
-pg_attribute_noreturn()
-become_trainer(const Launch *launch)
-{
-	static const char most_wanted[] = "1000\n";
-	struct sigaction action;
-	struct rlimit none = {0, 0};
-	sigset_t	empty;
-	int			fds[3];
-	int			fd;
-
-	/* away from the numbers that they shall get */
-	fds[0] = fcntl(launch->null, F_DUPFD, MLOPS_TRAINER_SOCKET + 1);
-	fds[1] = fcntl(launch->words, F_DUPFD, MLOPS_TRAINER_SOCKET + 1);
-	fds[2] = fcntl(launch->socket, F_DUPFD, MLOPS_TRAINER_SOCKET + 1);
-	if (dup2(fds[1], STDERR_FILENO) < 0)
-		_exit(126);
-	if (dup2(fds[0], STDIN_FILENO) < 0 || dup2(fds[0], STDOUT_FILENO) < 0 ||
-		dup2(fds[2], MLOPS_TRAINER_SOCKET) < 0)
-		child_failed("could not arrange descriptors: error ");
-	close_others(launch);
-
-	/* die with the backend, also if it has died meanwhile */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
-		child_failed("could not follow the server process: error ");
-	if (getppid() != launch->parent)
-		_exit(0);
-
-	/* signals to the backend's group, as of pg_cancel_backend, are not for us */
-	if (setpgid(0, 0) != 0)
-		child_failed("could not make a process group: error ");
-
-	if (setrlimit(RLIMIT_AS, &launch->memory) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
-		child_failed("could not limit resources: error ");
-	if (setpriority(PRIO_PROCESS, 0, launch->nice) != 0)
-		child_failed("could not set priority: error ");
-
-	/* if the kernel must kill, then this; where there is no /proc it decides alone */
-	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0)
-	{
-		if (write(fd, most_wanted, sizeof(most_wanted) - 1) < 0)
-			errno = 0;
-		close(fd);
-	}
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = SIG_DFL;
-	for (int signal_number = 1; signal_number < NSIG; signal_number++)
-		sigaction(signal_number, &action, NULL);
-	sigemptyset(&empty);
-	sigprocmask(SIG_SETMASK, &empty, NULL);
-
-	execve(launch->path, launch->argv, launch->envp);
-	child_failed("could not execute the program: error ");
-}
-
-/*
- * The program's path, palloc'd.  Error if it is not there.
- */
-static char *
-find_program(void)
-{
-	char		directory[MAXPGPATH];
-	char		path[MAXPGPATH];
-
-	strlcpy(directory, my_exec_path, sizeof(directory));
-	get_parent_directory(directory);
-	join_path_components(path, directory, TRAINER_PROGRAM);
-	if (access(path, X_OK) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_MLOPS_TRAINER),
-				 errmsg("could not execute program \"%s\": %m", path),
-				 errhint("It is part of mlops and must be installed where the server's own programs are.")));
-	return pstrdup(path);
-}
-
-/*
- * Prepare what the child needs, but for the descriptors.
- */
-static void
-prepare_launch(Launch *launch)
-{
-	rlim_t		memory = (rlim_t) mlops_train_memory_limit * 1024;
-	struct rlimit limit;
-	int			n = 0;
-	int			nice;
-
-	launch->path = find_program();
-	launch->argv[0] = TRAINER_PROGRAM;
-	launch->argv[1] = NULL;
-
-	launch->envp[n++] = "LC_ALL=C";
-	launch->envp[n++] = psprintf("OMP_NUM_THREADS=%d", mlops_train_threads);
-	/* also for who asks libxgboost for more */
-	launch->envp[n++] = psprintf("OMP_THREAD_LIMIT=%d", mlops_train_threads);
-	/* do not burn the server's processors while there is nothing to do */
-	launch->envp[n++] = "OMP_WAIT_POLICY=passive";
-	/* each of malloc's arenas takes 64 MB of the address space */
-	launch->envp[n++] = "MALLOC_ARENA_MAX=2";
-	launch->envp[n] = NULL;
-
-	launch->parent = MyProcPid;
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max < memory)
-		memory = limit.rlim_max;
-	launch->memory.rlim_cur = launch->memory.rlim_max = memory;
-	launch->max_fd = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX ?
-		(int) limit.rlim_cur : 1024 * 1024;
-
-	/* it cannot be lower than the server's own */
-	errno = 0;
-	nice = getpriority(PRIO_PROCESS, 0);
-	launch->nice = errno == 0 ? Max(nice, mlops_train_nice) : mlops_train_nice;
-}
-
-/*
- * Make the descriptors of the trainer and those of the child.  On error the
- * child's are closed; the trainer's are in its care.
- */
-static void
-open_descriptors(MlopsTrainer *trainer, Launch *launch)
+open_descriptors(MlopsTrainer *trainer)
 {
 	int			sockets[2];
 
@@ -772,54 +595,11 @@ open_descriptors(MlopsTrainer *trainer, Launch *launch)
 				(errcode_for_socket_access(),
 				 errmsg("could not create a socket for a training process: %m")));
 	trainer->socket = sockets[0];
-	launch->socket = sockets[1];
-	launch->words = trainer->words;
-	launch->null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (launch->null < 0 || !pg_set_noblock(trainer->socket))
-	{
-		int			save_errno = errno;
-
-		close(launch->socket);
-		if (launch->null >= 0)
-			close(launch->null);
-		errno = save_errno;
+	trainer->far_socket = sockets[1];
+	if (!pg_set_noblock(trainer->socket))
 		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not prepare descriptors for a training process: %m")));
-	}
-}
-
-/*
- * Fork and execute.  No signal is handled in the child before its handlers,
- * which are the backend's, are reset.
- */
-static void
-launch_trainer(MlopsTrainer *trainer, const Launch *launch)
-{
-	sigset_t	all;
-	sigset_t	before;
-	int			save_errno;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	trainer->pid = fork();
-	if (trainer->pid == 0)
-		become_trainer(launch);
-	save_errno = errno;
-	/* on both sides, so that it is done when either goes on */
-	if (trainer->pid > 0)
-		setpgid(trainer->pid, trainer->pid);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(launch->socket);
-	close(launch->null);
-	if (trainer->pid < 0)
-	{
-		trainer->pid = 0;
-		errno = save_errno;
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not fork a training process: %m")));
-	}
+				(errcode_for_socket_access(),
+				 errmsg("could not set the socket of a training process to nonblocking mode: %m")));
 }
 
 /*
@@ -843,7 +623,7 @@ greet(MlopsTrainer *trainer)
 		end_trainer(trainer);
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_TRAINER),
-				 errmsg("program \"%s\" is of another version of mlops", TRAINER_PROGRAM),
+				 errmsg("program \"%s\" is of another version of mlops", MLOPS_TRAINER_PROGRAM),
 				 errdetail("It speaks version %u of the protocol, the server version %d.",
 						   greeting[0], MLOPS_PROTOCOL_VERSION),
 				 errhint("Install both from the same build, and reconnect.")));
@@ -863,17 +643,16 @@ MlopsTrainer *
 mlops_trainer_start(MemoryContext context)
 {
 	MlopsTrainer *trainer;
-	Launch		launch;
 
 	if (!release_callback_registered)
 	{
 		RegisterResourceReleaseCallback(owner_callback, NULL);
 		release_callback_registered = true;
 	}
-	prepare_launch(&launch);
 
 	trainer = MemoryContextAllocZero(context, sizeof(MlopsTrainer));
 	trainer->socket = -1;
+	trainer->far_socket = -1;
 	trainer->words = -1;
 	trainer->owner = CurrentResourceOwner;
 	dlist_push_head(&trainers, &trainer->node);
@@ -881,8 +660,10 @@ mlops_trainer_start(MemoryContext context)
 	trainer->callback.arg = trainer;
 	MemoryContextRegisterResetCallback(context, &trainer->callback);
 
-	open_descriptors(trainer, &launch);
-	launch_trainer(trainer, &launch);
+	open_descriptors(trainer);
+	trainer->pid = mlops_trainer_launch(trainer->far_socket, trainer->words);
+	close(trainer->far_socket);
+	trainer->far_socket = -1;
 	greet(trainer);
 	return trainer;
 }

@@ -4,9 +4,13 @@
  *	  The server's end of the conversation with mlops-trainer.
  *
  * A trainer is a child process that lives as long as the memory context it
- * was started in, at most: when the context is reset or deleted, also by an
- * error, the process is killed and reaped and its descriptors are closed.
- * Every call waits on the latch and can be cancelled.
+ * was started in and the resource owner that was current then, at most: when
+ * the first of them goes, also by an error, the process is killed and reaped
+ * and its descriptors are closed.  Every call waits on the latch and can be
+ * cancelled.
+ *
+ * Texts are in the server's encoding here; the trainer and the model have
+ * UTF-8.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +48,8 @@ typedef struct MlopsTrained
 	int			rounds;			/* trained */
 	int			best_round;		/* counted from 0; the last one without early stopping */
 	int			library_version[3];
-	List	   *history;		/* of char *, one line of evaluation per round */
+	List	   *history;		/* of char *, one line of evaluation per round;
+								 * NIL without a validation matrix */
 } MlopsTrained;
 
 extern MlopsTrainer *mlops_trainer_start(MemoryContext context);

@@ -437,12 +437,14 @@ static void
 set_weights(MlopsLabel *label, const MlopsTrainOptions *options)
 {
 	int64		total = 0;
+	int			trained = 0;	/* classes with training rows */
 	ListCell   *cell;
 
 	for (int code = 0; code < label->num_classes; code++)
 	{
 		label->classes[code].weight = 1;
 		total += label->classes[code].rows[MLOPS_PART_TRAIN];
+		trained += label->classes[code].rows[MLOPS_PART_TRAIN] > 0;
 	}
 
 	if (options->balanced)
@@ -454,7 +456,7 @@ set_weights(MlopsLabel *label, const MlopsTrainOptions *options)
 
 			if (class->rows[MLOPS_PART_TRAIN] > 0)
 				class->weight = (double) total /
-					((double) label->num_classes * class->rows[MLOPS_PART_TRAIN]);
+					((double) trained * class->rows[MLOPS_PART_TRAIN]);
 		}
 	}
 

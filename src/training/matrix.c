@@ -35,6 +35,7 @@
 
 #include <math.h>
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -224,7 +225,6 @@ add_feature(Reader *reader, int number)
 
 	feature->name = pstrdup(NameStr(attribute->attname));
 	feature->type = format_type_extended(column->type, -1,
-										 get_element_type(column->type) == InvalidOid &&
 										 column->type < FirstNormalObjectId ?
 										 0 : FORMAT_TYPE_FORCE_QUALIFY);
 	if (MlopsConversionIsCategory(column->conversion))

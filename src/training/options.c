@@ -258,11 +258,12 @@ set_param(MlopsTrainOptions *options, char *name, const JsonbValue *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("parameter \"%s\" must be a string, a number or a boolean", name)));
-	else if (strcmp(name, "booster") == 0 && strcmp(text, "gbtree") != 0)
+	else if (strcmp(name, "booster") == 0 &&
+			 strcmp(text, "gbtree") != 0 && strcmp(text, "dart") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("booster \"%s\" is not supported", text),
-				 errdetail("This version trains models of the booster gbtree.")));
+				 errdetail("This version trains models of trees, with the boosters gbtree and dart.")));
 	else if (strncmp(text, "gpu_", 4) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -3,7 +3,7 @@
 \set QUIET 1
 \ir ../fixtures/stump.sql
 BEGIN;
-SELECT plan(87);
+SELECT plan(89);
 
 --
 -- mlops.modelref
@@ -158,6 +158,12 @@ SELECT is_empty($$SELECT model FROM mlops.models WHERE model <> 'registry_mine'$
 SELECT throws_ok($$SELECT mlops.grant_privilege('score', 'registry_mine', 'registry_user')$$, '42501', NULL,
                  'who only reads does not grant');
 RESET ROLE;
+
+-- a model whose owner was dropped, and then dumped and restored
+DELETE FROM mlops.privilege WHERE model_id = (SELECT id FROM mlops.model WHERE name = 'registry_mine');
+SELECT is(owner, NULL, 'a model without an owner') FROM mlops.models WHERE model = 'registry_mine';
+SELECT mlops.set_owner('registry_mine', 'registry_team');
+SELECT is(owner, 'registry_team'::name, 'gets one from a superuser') FROM mlops.models WHERE model = 'registry_mine';
 
 SELECT * FROM finish();
 ROLLBACK;

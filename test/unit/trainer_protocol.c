@@ -20,11 +20,17 @@ static Buffer body;
 static void
 expect_failure(Peer *peer, MlopsWireFailure kind, const char *name)
 {
-	Reply		reply = peer_receive(peer);
-	Reply		end = peer_receive(peer);
-	bool		good = reply.type == MLOPS_WIRE_ERROR && reply_number(&reply) == kind && end.type == 0;
-	int			status = peer_end(peer);
+	Reply		reply;
+	Reply		end;
+	bool		good;
+	int			status;
 
+	/* one that is content would wait for the next command */
+	shutdown(peer->socket, SHUT_WR);
+	reply = peer_receive(peer);
+	end = peer_receive(peer);
+	good = reply.type == MLOPS_WIRE_ERROR && reply_number(&reply) == kind && end.type == 0;
+	status = peer_end(peer);
 	if (!ok(good && exited(status, 1), "%s", name))
 		printf("# type %u, kind %u, then %u, status %d\n",
 			   reply.type, reply_number(&reply), end.type, status);
