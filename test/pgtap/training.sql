@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(192);
+SELECT plan(200);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA training_test;
@@ -213,6 +213,9 @@ SELECT ok((SELECT r.metrics->'log_loss' = 'null' AND r.metrics->'brier' = 'null'
           'gives no probabilities, so no log_loss and no brier');
 SELECT ok((SELECT abs(avg((mlops.predict_class('raw/1', l) = bad::text)::int)::float8 - (SELECT (r.metrics->>'accuracy')::float8 FROM mlops.runs r WHERE r.model = 'raw')) < 1e-12
            FROM loan l WHERE part(id::text, 0.3) = 'test'), 'its accuracy is that of predict_class');
+SELECT ok((SELECT (metrics->>'auc')::float8 > 0.8 FROM mlops.train('dart', 'SELECT id, age, income, amount, bad FROM loan', 'bad', '{"booster": "dart", "rate_drop": 0.3}', key => 'id', rounds => 20)), 'booster dart');
+SELECT is((SELECT mlops.auc(bad, mlops.predict('dart/1', l)) FROM loan l WHERE part(id::text, 0.3) = 'test'),
+          (SELECT (r.metrics->>'auc')::float8 FROM mlops.runs r WHERE r.model = 'dart'), 'scores as it was measured');
 SELECT lives_ok($$SELECT FROM mlops.train('poisson', 'SELECT age, income, id % 7 AS n FROM loan', 'n', '{"objective": "count:poisson"}', rounds => 2)$$, 'count:poisson');
 
 -- rows without a label
@@ -226,16 +229,29 @@ SELECT is((SELECT sum((c->>'train')::int + (c->>'test')::int) FROM jsonb_array_e
 --
 -- Determinism and split
 --
-SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan ORDER BY id', 'bad', features => '{age,income,amount,purpose,grade}', rounds => 5)$$, 'in one order');
-SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan ORDER BY md5(id::text)', 'bad', features => '{grade,purpose,amount,income,age}', rounds => 5)$$, 'in another');
+SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan ORDER BY id', 'bad', params => '{"subsample": 0.7}', features => '{age,income,amount,purpose,grade}', rounds => 5)$$, 'in one order');
+SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan ORDER BY md5(id::text)', 'bad', params => '{"subsample": 0.7}', features => '{grade,purpose,amount,income,age}', rounds => 5)$$, 'in another');
 SELECT is(sha('order', 2), sha('order', 1), 'the same rows in any order give the same model, bit for bit');
 SELECT is(signature('order', 2), signature('order', 1), 'and the same dictionaries');
 SELECT is((SELECT r2.metrics FROM mlops.runs r2 WHERE model = 'order' AND version = 2), (SELECT r1.metrics FROM mlops.runs r1 WHERE model = 'order' AND version = 1), 'and metrics');
-SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan', 'bad', features => '{age,income,amount,purpose,grade}', rounds => 5, seed => 1)$$, 'with another seed');
+SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan', 'bad', params => '{"subsample": 0.7}', features => '{age,income,amount,purpose,grade}', rounds => 5, seed => 1)$$, 'with another seed');
 SELECT isnt(sha('order', 3), sha('order', 1), 'another model');
-SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan l, generate_series(1, 2) i ORDER BY id', 'bad', features => '{age,income,amount,purpose,grade}', rounds => 5)$$, 'with every row twice');
+SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan l, generate_series(1, 2) i ORDER BY id', 'bad', params => '{"subsample": 0.7}', features => '{age,income,amount,purpose,grade}', rounds => 5)$$, 'with every row twice');
 SELECT is((run_record('order', 4)->'rows'->>'test')::int, 2 * (run_record('order', 1)->'rows'->>'test')::int, 'equal rows are in one part');
 SELECT is(run_record('order', 1)->'split'->>'by', 'content', 'without a key the content decides');
+
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL max_parallel_workers_per_gather = 2;
+CREATE FUNCTION plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || query; END $$;
+SELECT ok((SELECT bool_or(line LIKE '%Gather%') FROM plan('SELECT * FROM loan') line), 'a parallel plan');
+SELECT lives_ok($$SELECT FROM mlops.train('order', 'SELECT * FROM loan', 'bad', params => '{"subsample": 0.7}', features => '{age,income,amount,purpose,grade}', rounds => 5)$$, 'in parallel');
+SELECT is(sha('order', 5), sha('order', 1), 'the same model');
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET max_parallel_workers_per_gather;
 
 SELECT lives_ok($$SELECT FROM mlops.train('keyed', 'SELECT * FROM loan', 'bad', key => 'id', features => '{age,income}', split => '{"test": 0.25, "validation": 0.2}', rounds => 5, seed => 42)$$, 'three parts by key');
 SELECT is(run_record('keyed')->'rows',
@@ -293,6 +309,8 @@ SELECT ok(mlops.predict('nocat/1', '{"income": 5, "purpose": "new"}'::jsonb) BET
 SELECT lives_ok($$SELECT FROM mlops.train('nan', 'SELECT id, age, CASE WHEN id % 9 = 0 THEN ''NaN'' ELSE income END AS income, bad FROM loan', 'bad', key => 'id', rounds => 5)$$, 'NaN');
 SELECT lives_ok($$SELECT FROM mlops.train('nan', 'SELECT id, age, CASE WHEN id % 9 > 0 THEN income END AS income, bad FROM loan', 'bad', key => 'id', rounds => 5)$$, 'NULL instead');
 SELECT is(sha('nan', 2), sha('nan', 1), 'is the same');
+SELECT lives_ok($$SELECT FROM mlops.train('zero', 'SELECT age, income, (CASE WHEN id % 2 = 0 THEN ''-0'' ELSE ''0'' END)::float8 AS zero, bad FROM loan', 'bad', rounds => 2)$$, 'zero with both signs');
+SELECT is(run_record('zero')->'constant_features', '["zero"]', 'is one value');
 
 --
 -- Constraints by name, weights
@@ -364,7 +382,7 @@ FROM (VALUES ('''bad'', ''{"max_depth": -1}''', '22023'),
              ('''bad'', ''{"no_such_parameter": 1}''', '22023'),
              ('''bad'', ''{"nthread": 2}''', '22023'),
              ('''bad'', ''{"objective": "rank:ndcg"}''', '0A000'),
-             ('''bad'', ''{"booster": "dart"}''', '0A000'),
+             ('''bad'', ''{"booster": "gblinear"}''', '0A000'),
              ('''bad'', ''{"monotone_constraints": {"x": 1}}''', '42703'),
              ('''good''', '42703'),
              ('''price'', positive => ''1''', '22023')) t (arguments, state);
@@ -373,6 +391,7 @@ SELECT throws_like($$SELECT FROM mlops.train('none', 'SELECT age, - id AS n FROM
 SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT age, bad FROM loan WHERE bad', 'bad')$$, 'ML030', NULL, 'a constant label');
 SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT age, bad FROM loan WHERE false', 'bad')$$, 'ML030', NULL, 'no rows');
 SELECT throws_ok($$SELECT FROM mlops.train('price', 'SELECT age, bad FROM loan', 'bad')$$, 'ML021', NULL, 'a model for another task');
+SELECT throws_ok($$SELECT FROM mlops.train('price', 'SELECT age, bad FROM loan', 'bad', '{"max_depth": -1}')$$, 'ML021', NULL, 'which is seen before the library begins');
 SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT age, 1e39::float8 AS x, bad FROM loan', 'bad')$$, 'ML030', NULL, 'a feature beyond float4');
 SET LOCAL mlops.train_memory_limit = '64MB';
 SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT i AS a, i * 2 AS b, i % 2 = 0 AS y FROM generate_series(1, 10000000) i', 'y')$$, '54000', NULL, 'data beyond the limit of memory, while they are read');

@@ -63,6 +63,15 @@ sub comm
 
 sub trainers { return grep { comm($_) eq 'mlops-trainer' } processes() }
 
+# empty for one that is gone
+sub maps
+{
+	my ($pid) = @_;
+	open my $file, '<', "/proc/$pid/maps" or return '';
+	local $/;
+	return <$file> // '';
+}
+
 sub descriptors
 {
 	my ($pid) = @_;
@@ -165,7 +174,7 @@ my $session = session(sprintf($train, 'good', 5) . qq{;
 	SELECT pg_sleep(1000)});
 my $pid = backend('SELECT pg_sleep');
 is(out($session), "2\n5000\ndone\n", 'training and scoring in one session');
-my @maps = map { slurp_file("/proc/$_/maps") } grep { comm($_) ne 'mlops-trainer' } processes();
+my @maps = grep { $_ ne '' } map { maps($_) } grep { comm($_) ne 'mlops-trainer' } processes();
 cmp_ok(scalar @maps, '>', 3, 'maps of the server\'s processes');
 is(scalar(grep { /xgboost|libgomp/ } @maps), 0, 'none has libxgboost or libgomp');
 is(scalar(grep { /mlops/ } @maps) > 0, 1, 'but the extension, where it was used');
@@ -176,8 +185,9 @@ finish($session);
 # the trainer has them, so the test can see them
 $session = session($long);
 wait_for_trainer();
-like(slurp_file("/proc/$trainer/maps"), qr/xgboost/, 'the training process has libxgboost');
 my $backend = parent($trainer);
+is((wait_until('the training process has libxgboost', sub { maps($trainer) =~ /libxgboost/ ? 1 : () }))[0], 1,
+	'the training process has libxgboost');
 
 # --- cancel, while it boosts
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($backend)");
