@@ -18,6 +18,11 @@
 #error "mlops needs PostgreSQL 15 or newer"
 #endif
 
+/* stands before the declaration since 18, and behind it before */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* varlena macros moved out of postgres.h (d952373a987) */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -57,6 +62,18 @@ extern int	no_such_variable
 #define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "mlops", .version = MLOPS_VERSION)
 #else
 #define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/*
+ * How the client proved who it is, "method:identity", or NULL.  SYSTEM_USER is
+ * of 16 (0823d061b0b).  Before, there is the identity in Port, for which the
+ * caller includes libpq/libpq-be.h; the method is forgotten after the login,
+ * although Port still points to where it was.
+ */
+#if PG_VERSION_NUM >= 160000
+#define mlops_system_user() GetSystemUser()
+#else
+#define mlops_system_user() (MyProcPort != NULL ? MyProcPort->authn_id : NULL)
 #endif
 
 #endif							/* MLOPS_COMPAT_H */

@@ -13,10 +13,10 @@
  * that and the commit itself.
  *
  * The queue.  A list in TopTransactionContext, in the order of the calls.
- * Each event carries the subtransaction that it belongs to: at the end of a
- * subtransaction its events, which are the tail of the list, go to the parent
- * or are thrown away.  An event is in the log if and only if its transaction
- * has committed.
+ * Each event carries the subtransaction in which it was noted: when one is
+ * rolled back, the events since its start, which are the tail of the list, are
+ * thrown away.  An event is in the log if and only if its transaction has
+ * committed.
  *
  * Locks.  The table is locked in RowExclusiveLock when the first event is
  * queued, so that no other session can drop it under the queue.  At the
@@ -67,7 +67,6 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -85,6 +84,8 @@
 #include "audit/event.h"
 #include "caller.h"
 #include "errors.h"
+#include "guc.h"
+#include "guc.h"
 #include "mlops.h"
 
 PG_FUNCTION_INFO_V1(mlops_audit);
@@ -127,11 +128,11 @@ static bool written = false;
 Oid
 mlops_audit_relid(bool missing_ok)
 {
-	Oid			namespace = get_namespace_oid(MLOPS_SCHEMA, missing_ok);
+	Oid			schema = get_namespace_oid(MLOPS_SCHEMA, missing_ok);
 	Oid			relid = InvalidOid;
 
-	if (OidIsValid(namespace))
-		relid = get_relname_relid("audit_event", namespace);
+	if (OidIsValid(schema))
+		relid = get_relname_relid("audit_event", schema);
 	if (!OidIsValid(relid) && !missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -151,26 +152,26 @@ set_value(MlopsAuditEvent *event, MlopsAuditColumn column, Datum value)
 
 /*
  * Set a column of an event to a text, copied to the current context; NULL if
- * there is none.
+ * there is none.  Names of roles and databases, which all databases share, may
+ * be no text in the encoding of this one: then their bytes are spelt out, for
+ * a log that can be dumped and restored.
  */
 static void
 set_text(MlopsAuditEvent *event, MlopsAuditColumn column, const char *value)
 {
-	if (value != NULL && value[0] != '\0')
+	StringInfoData spelt;
+
+	if (value == NULL || value[0] == '\0')
+		return;
+	if (pg_verifymbstr(value, strlen(value), true))
+	{
 		set_value(event, column, CStringGetTextDatum(value));
-}
-
-/*
- * Set a column of an event to a hash, copied to the current context.
- */
-static void
-set_hash(MlopsAuditEvent *event, MlopsAuditColumn column, const uint8 *hash)
-{
-	bytea	   *value = palloc(VARHDRSZ + MLOPS_HASH_SIZE);
-
-	SET_VARSIZE(value, VARHDRSZ + MLOPS_HASH_SIZE);
-	memcpy(VARDATA(value), hash, MLOPS_HASH_SIZE);
-	set_value(event, column, PointerGetDatum(value));
+		return;
+	}
+	initStringInfo(&spelt);
+	for (const char *c = value; *c != '\0'; c++)
+		appendStringInfo(&spelt, IS_HIGHBIT_SET(*c) ? "\\x%02x" : "%c", (unsigned char) *c);
+	set_value(event, column, CStringGetTextDatum(spelt.data));
 }
 
 /*
@@ -199,26 +200,6 @@ set_client(MlopsAuditEvent *event)
 }
 
 /*
- * The name with which the client proved who it is, as SYSTEM_USER of SQL has
- * it ("method:identity"); NULL where the server has no such thing.
- */
-static char *
-system_user_name(void)
-{
-	Oid			function = fmgr_internal_function("system_user");
-	FmgrInfo	flinfo;
-	LOCAL_FCINFO(call, 0);
-	Datum		result;
-
-	if (!OidIsValid(function))
-		return NULL;
-	fmgr_info(function, &flinfo);
-	InitFunctionCallInfoData(*call, &flinfo, 0, InvalidOid, NULL, NULL);
-	result = FunctionCallInvoke(call);
-	return call->isnull ? NULL : TextDatumGetCString(result);
-}
-
-/*
  * Note who, when and from where in an event, as it is now.
  */
 static void
@@ -232,8 +213,8 @@ set_circumstances(MlopsAuditEvent *event)
 	set_text(event, AUDIT_LOGIN_ROLE, GetUserNameFromId(GetAuthenticatedUserId(), false));
 	set_text(event, AUDIT_SESSION_USER_NAME, GetUserNameFromId(GetSessionUserId(), false));
 	set_text(event, AUDIT_CALLER, GetUserNameFromId(mlops_caller(), false));
-	set_text(event, AUDIT_SYSTEM_USER_NAME, system_user_name());
-	set_text(event, AUDIT_ASSERTED_USER, GetConfigOption("mlops.asserted_user", true, false));
+	set_text(event, AUDIT_SYSTEM_USER_NAME, mlops_system_user());
+	set_text(event, AUDIT_ASSERTED_USER, mlops_asserted_user);
 	set_client(event);
 	set_text(event, AUDIT_APPLICATION_NAME, application_name);
 	set_value(event, AUDIT_BACKEND_PID, Int32GetDatum(MyProcPid));
@@ -255,6 +236,7 @@ mlops_audit(PG_FUNCTION_ARGS)
 		AUDIT_CHANGE_REF, AUDIT_ARTIFACT_SHA256, AUDIT_STATE_BEFORE, AUDIT_STATE_AFTER,
 		AUDIT_DETAIL
 	};
+	Relation	relation;
 	MemoryContext save;
 	QueuedEvent *queued;
 	MlopsAuditEvent *event;
@@ -271,9 +253,10 @@ mlops_audit(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("an audit event must have an action")));
 
+	relation = table_open(mlops_audit_relid(false), RowExclusiveLock);
 	save = MemoryContextSwitchTo(TopTransactionContext);
 	queued = palloc0(sizeof(QueuedEvent));
-	queued->relid = mlops_audit_relid(false);
+	queued->relid = RelationGetRelid(relation);
 	queued->subid = GetCurrentSubTransactionId();
 	event = &queued->event;
 	memset(event->isnull, true, sizeof(event->isnull));
@@ -288,17 +271,22 @@ mlops_audit(PG_FUNCTION_ARGS)
 			set_value(event, column, PG_GETARG_DATUM(i));
 		else if (column >= AUDIT_STATE_BEFORE)
 		{
-			Jsonb	   *json = PG_GETARG_JSONB_P(i);
+			Jsonb	   *json;
+			char	   *text;
 
-			set_text(event, column, JsonbToCString(NULL, &json->root, VARSIZE(json)));
+			MemoryContextSwitchTo(save);
+			json = PG_GETARG_JSONB_P(i);
+			text = JsonbToCString(NULL, &json->root, VARSIZE(json));
+			MemoryContextSwitchTo(TopTransactionContext);
+			set_text(event, column, text);
 		}
 		else
 			set_value(event, column, PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(i))));
 	}
 
-	LockRelationOid(queued->relid, RowExclusiveLock);
 	queue = lappend(queue, queued);
 	MemoryContextSwitchTo(save);
+	table_close(relation, NoLock);
 	PG_RETURN_VOID();
 }
 
@@ -340,12 +328,10 @@ read_head(ResultRelInfo *table, const MlopsAuditMap *map, AuditHead *head)
 		Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
 		bool	   *isnull = palloc(tupdesc->natts * sizeof(bool));
 		MlopsAuditEvent last;
-		bytea	   *hash;
 
 		heap_deform_tuple(tuple, tupdesc, values, isnull);
 		mlops_audit_from_columns(map, values, isnull, &last);
-		hash = last.isnull[AUDIT_HASH] ? NULL : DatumGetByteaPP(last.values[AUDIT_HASH]);
-		if (hash == NULL || VARSIZE_ANY_EXHDR(hash) != MLOPS_HASH_SIZE ||
+		if (!mlops_audit_get_hash(&last, AUDIT_HASH, head->hash) ||
 			last.isnull[AUDIT_LOG_ID] || last.isnull[AUDIT_INCARNATION])
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -359,7 +345,6 @@ read_head(ResultRelInfo *table, const MlopsAuditMap *map, AuditHead *head)
 		head->database_oid = DatumGetObjectId(last.values[AUDIT_DATABASE_OID]);
 		head->database_name = last.isnull[AUDIT_DATABASE_NAME] ? pstrdup("") :
 			TextDatumGetCString(last.values[AUDIT_DATABASE_NAME]);
-		memcpy(head->hash, VARDATA_ANY(hash), MLOPS_HASH_SIZE);
 	}
 	else
 		head->log_id = *DatumGetUUIDP(OidFunctionCall0(F_GEN_RANDOM_UUID));
@@ -399,7 +384,7 @@ append_event(ResultRelInfo *table, EState *estate, TupleTableSlot *slot,
 	set_value(event, AUDIT_SEQ, Int64GetDatum(head->seq));
 	set_value(event, AUDIT_LOG_ID, UUIDPGetDatum(&head->log_id));
 	set_value(event, AUDIT_INCARNATION, Int32GetDatum(head->incarnation));
-	set_hash(event, AUDIT_PREV_HASH, head->hash);
+	set_value(event, AUDIT_PREV_HASH, mlops_audit_hash_datum(head->hash));
 	set_value(event, AUDIT_XID,
 			  Int64GetDatum((int64) U64FromFullTransactionId(GetTopFullTransactionId())));
 	set_text(event, AUDIT_DATABASE_NAME, get_database_name(MyDatabaseId));
@@ -407,7 +392,7 @@ append_event(ResultRelInfo *table, EState *estate, TupleTableSlot *slot,
 	set_value(event, AUDIT_SYSTEM_IDENTIFIER, Int64GetDatum(head->system_identifier));
 	set_value(event, AUDIT_TIMELINE, Int64GetDatum(head->timeline));
 	mlops_audit_hash(hasher, event, false, head->hash);
-	set_hash(event, AUDIT_HASH, head->hash);
+	set_value(event, AUDIT_HASH, mlops_audit_hash_datum(head->hash));
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
@@ -563,8 +548,10 @@ at_transaction(XactEvent event, void *arg)
 }
 
 /*
- * At the end of a subtransaction: its events, which are the last ones of the
- * queue, go to the parent or are thrown away.
+ * At the abort of a subtransaction: throw away the events since its start,
+ * also those of subtransactions that it had.  Subtransactions are numbered in
+ * the order in which they start, so these are the events with its number or a
+ * higher one, and they are the last ones of the queue.
  */
 static void
 at_subtransaction(SubXactEvent event, SubTransactionId subid,
@@ -572,19 +559,11 @@ at_subtransaction(SubXactEvent event, SubTransactionId subid,
 {
 	int			n = list_length(queue);
 
-	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
-	while (n > 0)
-	{
-		QueuedEvent *queued = list_nth(queue, n - 1);
-
-		if (queued->subid < subid)
-			break;
-		queued->subid = parent;
+	while (n > 0 && ((QueuedEvent *) list_nth(queue, n - 1))->subid >= subid)
 		n--;
-	}
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		queue = list_truncate(queue, n);
+	queue = list_truncate(queue, n);
 }
 
 /*

@@ -156,6 +156,38 @@ mlops_audit_to_columns(const MlopsAuditMap *map, const MlopsAuditEvent *event,
 }
 
 /*
+ * Copy a hash out of a column of an event.  False, and zeros, if there is none
+ * of the right length.
+ */
+bool
+mlops_audit_get_hash(const MlopsAuditEvent *event, MlopsAuditColumn column, uint8 *hash)
+{
+	bytea	   *value;
+
+	memset(hash, 0, MLOPS_HASH_SIZE);
+	if (event->isnull[column])
+		return false;
+	value = DatumGetByteaPP(event->values[column]);
+	if (VARSIZE_ANY_EXHDR(value) != MLOPS_HASH_SIZE)
+		return false;
+	memcpy(hash, VARDATA_ANY(value), MLOPS_HASH_SIZE);
+	return true;
+}
+
+/*
+ * A hash as a bytea in the current context.
+ */
+Datum
+mlops_audit_hash_datum(const uint8 *hash)
+{
+	bytea	   *value = palloc(VARHDRSZ + MLOPS_HASH_SIZE);
+
+	SET_VARSIZE(value, VARHDRSZ + MLOPS_HASH_SIZE);
+	memcpy(VARDATA(value), hash, MLOPS_HASH_SIZE);
+	return PointerGetDatum(value);
+}
+
+/*
  * Get ready to compute hashes, until mlops_audit_hasher_close() or the end of
  * the resource owner.
  */

@@ -83,6 +83,10 @@ extern void mlops_audit_from_columns(const MlopsAuditMap *map, const Datum *valu
 extern void mlops_audit_to_columns(const MlopsAuditMap *map, const MlopsAuditEvent *event,
 								   Datum *values, bool *isnull);
 
+extern bool mlops_audit_get_hash(const MlopsAuditEvent *event, MlopsAuditColumn column,
+								 uint8 *hash);
+extern Datum mlops_audit_hash_datum(const uint8 *hash);
+
 extern void mlops_audit_hasher_open(MlopsAuditHasher *hasher);
 extern void mlops_audit_hasher_close(MlopsAuditHasher *hasher);
 extern bool mlops_audit_hash(MlopsAuditHasher *hasher, const MlopsAuditEvent *event,

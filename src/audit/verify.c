@@ -144,19 +144,6 @@ next_event(AuditReader *reader, SysScanDesc scan, ScanDirection direction,
 }
 
 /*
- * A hash or NULL as a value of the result.
- */
-static Datum
-hash_datum(const uint8 *hash)
-{
-	bytea	   *value = palloc(VARHDRSZ + MLOPS_HASH_SIZE);
-
-	SET_VARSIZE(value, VARHDRSZ + MLOPS_HASH_SIZE);
-	memcpy(VARDATA(value), hash, MLOPS_HASH_SIZE);
-	return PointerGetDatum(value);
-}
-
-/*
  * Add a row to the result.  Hashes may be NULL.
  */
 static void
@@ -168,31 +155,12 @@ report(AuditVerifier *verifier, const char *status, int64 seq,
 
 	values[0] = CStringGetTextDatum(status);
 	values[1] = Int64GetDatum(seq);
-	values[2] = expected ? hash_datum(expected) : (Datum) 0;
-	values[3] = actual ? hash_datum(actual) : (Datum) 0;
+	values[2] = expected ? mlops_audit_hash_datum(expected) : (Datum) 0;
+	values[3] = actual ? mlops_audit_hash_datum(actual) : (Datum) 0;
 	values[4] = CStringGetTextDatum(detail);
 	tuplestore_putvalues(verifier->result->setResult, verifier->result->setDesc,
 						 values, isnull);
 	verifier->nfindings++;
-}
-
-/*
- * Copy a hash out of a column of an event.  False, and zeros, if it is not
- * one.
- */
-static bool
-get_hash(const MlopsAuditEvent *event, MlopsAuditColumn column, uint8 *hash)
-{
-	bytea	   *value;
-
-	memset(hash, 0, MLOPS_HASH_SIZE);
-	if (event->isnull[column])
-		return false;
-	value = DatumGetByteaPP(event->values[column]);
-	if (VARSIZE_ANY_EXHDR(value) != MLOPS_HASH_SIZE)
-		return false;
-	memcpy(hash, VARDATA_ANY(value), MLOPS_HASH_SIZE);
-	return true;
 }
 
 static inline bool
@@ -253,12 +221,12 @@ check_event(AuditVerifier *verifier, const MlopsAuditEvent *event)
 	memset(&link.log_id, 0, sizeof(link.log_id));
 	if (!event->isnull[AUDIT_LOG_ID])
 		link.log_id = *DatumGetUUIDP(event->values[AUDIT_LOG_ID]);
-	stored = get_hash(event, AUDIT_HASH, link.stored);
+	stored = mlops_audit_get_hash(event, AUDIT_HASH, link.stored);
 	computed = mlops_audit_hash(&verifier->hasher, event, true, link.computed);
 	if (!computed)
 		memcpy(link.computed, link.stored, MLOPS_HASH_SIZE);
 	link.intact = stored && computed && same_hash(link.stored, link.computed);
-	get_hash(event, AUDIT_PREV_HASH, prev_hash);
+	mlops_audit_get_hash(event, AUDIT_PREV_HASH, prev_hash);
 	linked = previous->known && follows(previous, prev_hash);
 
 	if (seq > due)
@@ -313,7 +281,7 @@ check_early_head(AuditVerifier *verifier, AuditReader *reader)
 	scan = systable_beginscan_ordered(reader->table, reader->index, GetActiveSnapshot(), 1, &key);
 	if (next_event(reader, scan, ForwardScanDirection, &event))
 	{
-		get_hash(&event, AUDIT_HASH, link.stored);
+		mlops_audit_get_hash(&event, AUDIT_HASH, link.stored);
 		if (!mlops_audit_hash(&verifier->hasher, &event, true, link.computed))
 			memcpy(link.computed, link.stored, MLOPS_HASH_SIZE);
 		check_head(verifier, &link);
@@ -480,13 +448,14 @@ mlops_audit_head(PG_FUNCTION_ARGS)
 	scan = systable_beginscan_ordered(reader.table, reader.index, GetActiveSnapshot(), 0, NULL);
 	if (next_event(&reader, scan, BackwardScanDirection, &event))
 	{
-		values[0] = event.values[AUDIT_SEQ];
-		get_hash(&event, AUDIT_HASH, hash);
-		values[2] = event.values[AUDIT_OCCURRED_AT];
+		values[0] = Int64GetDatum(DatumGetInt64(event.values[AUDIT_SEQ]));
+		mlops_audit_get_hash(&event, AUDIT_HASH, hash);
 		isnull[2] = event.isnull[AUDIT_OCCURRED_AT];
+		if (!isnull[2])
+			values[2] = TimestampTzGetDatum(DatumGetTimestampTz(event.values[AUDIT_OCCURRED_AT]));
 	}
 	systable_endscan_ordered(scan);
 	close_reader(&reader);
-	values[1] = hash_datum(hash);
+	values[1] = mlops_audit_hash_datum(hash);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, isnull)));
 }

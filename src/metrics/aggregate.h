@@ -39,7 +39,7 @@ extern void mlops_state_open(StringInfo buf, bytea *bytes);
 extern void mlops_state_send_sum(StringInfo buf, const MlopsSum *sum);
 extern void mlops_state_recv_sum(StringInfo buf, MlopsSum *sum);
 extern int64 mlops_state_recv_count(StringInfo buf);
-extern void mlops_state_damaged(void) pg_attribute_noreturn();
+pg_noreturn extern void mlops_state_damaged(void);
 
 extern Datum mlops_measure_result(FunctionCallInfo fcinfo, double value);
 extern Datum mlops_estimate_result(FunctionCallInfo fcinfo, double value, double lower, double upper);

@@ -218,7 +218,7 @@ speaks_of_memory(const char *words)
 /*
  * The error for a trainer that could not get more memory.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 report_memory(const char *detail)
 {
 	ereport(ERROR,
@@ -232,7 +232,7 @@ report_memory(const char *detail)
 /*
  * The error for a trainer whose end of the socket is closed.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 report_death(MlopsTrainer *trainer)
 {
 	char	   *words = last_words(trainer);
@@ -259,7 +259,7 @@ report_death(MlopsTrainer *trainer)
 /*
  * The error for a trainer that does not keep to the protocol.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 report_nonsense(MlopsTrainer *trainer, const char *detail)
 {
 	end_trainer(trainer);
@@ -376,7 +376,7 @@ take_text(MlopsTrainer *trainer, MlopsWireCursor *cursor)
 /*
  * Raise the failure that the trainer reports.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 report_failure(MlopsTrainer *trainer, MlopsWireType command, MlopsWireCursor *cursor)
 {
 	uint32		kind;
@@ -456,7 +456,7 @@ receive_answer(MlopsTrainer *trainer, MlopsWireType command, MlopsWireType answe
 /*
  * The trainer does not read any more: raise what it said about that.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 report_closed(MlopsTrainer *trainer, MlopsWireType command)
 {
 	StringInfoData body;

@@ -46,7 +46,7 @@ typedef struct Launch
 /*
  * In the child: say what failed, and end.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 child_failed(const char *what)
 {
 	char		number[16];
@@ -84,7 +84,7 @@ close_others(const Launch *launch)
  * the socket and the file for its last words.  All signals are blocked, and
  * only functions that are safe in a signal handler may be called.
  */
-__attribute__((noreturn)) static void
+pg_noreturn static void
 become_trainer(const Launch *launch)
 {
 	static const char most_wanted[] = "1000\n";

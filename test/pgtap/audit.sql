@@ -3,9 +3,12 @@
 \set QUIET 1
 \set vectors `cat test/fixtures/audit_vectors.txt`
 BEGIN;
-SELECT plan(212);
+SELECT plan(214);
 
 \ir ../fixtures/audit_probe.sql
+SELECT results_eq($$SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'mlops.audit_event'::regclass ORDER BY tgname$$,
+                  $$VALUES ('audit_event_refuse_change'::name, 'A'::"char"), ('audit_event_refuse_truncate', 'A')$$,
+                  'the triggers are installed to fire always');
 ALTER TABLE mlops.audit_event DISABLE TRIGGER USER;
 DELETE FROM mlops.audit_event;
 
@@ -227,6 +230,8 @@ SELECT is(pg_temp.after('ALTER TABLE mlops.audit_event DROP CONSTRAINT audit_eve
           'BLOCK_BROKEN 1', 'a log with something before its first event is found');
 SELECT is(pg_temp.after('ALTER TABLE mlops.audit_event DROP CONSTRAINT audit_event_seq_check; SELECT pg_temp.forge(0)'),
           'ROW_EXTRA 0', 'an event without a proper number is found');
+SELECT is(pg_temp.after('ALTER TABLE mlops.audit_event DROP CONSTRAINT audit_event_seq_check; SELECT pg_temp.forge(-5)'),
+          'ROW_EXTRA -5', 'so is one with a negative number');
 SELECT is(pg_temp.after('SELECT pg_temp.forge(41)'),
           'ROW_CHANGED 41, BLOCK_BROKEN 41', 'an event that was made up is found');
 SELECT is(pg_temp.after('UPDATE mlops.audit_event SET seq = 1000 + seq WHERE seq > 30; SELECT pg_temp.rehash(1031)'),

@@ -18,6 +18,8 @@ listen_addresses = '127.0.0.1'
 restart_after_crash = on
 deadlock_timeout = '10ms'
 });
+unlink $node->data_dir . '/pg_hba.conf';
+$node->append_conf('pg_hba.conf', "host bank clerk 127.0.0.1/32 scram-sha-256\nlocal all all trust\nlocal replication all trust\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE bank');
 $node->safe_psql('bank', "CREATE EXTENSION mlops; $probe");
@@ -66,7 +68,7 @@ sub fields
 #
 $node->safe_psql(
 	'bank', q{
-CREATE ROLE clerk LOGIN;
+CREATE ROLE clerk LOGIN PASSWORD 'secret';
 CREATE ROLE desk;
 CREATE FUNCTION release() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ SELECT mlops.probe('who') $$;
 ALTER FUNCTION release() OWNER TO desk;
@@ -74,7 +76,7 @@ GRANT ALL ON SCHEMA public TO desk;
 });
 my $tcp = 'host=127.0.0.1 port=' . $node->port . ' dbname=bank application_name=branch';
 my $who = q{
-	SELECT concat_ws(' ', seq, login_role, session_user_name, caller, client_addr, client_port IS NOT NULL, application_name, database_name,
+	SELECT concat_ws(' ', seq, login_role, session_user_name, caller, substring(system_user_name FROM '[^:]*$'), asserted_user, client_addr, client_port IS NOT NULL, application_name, database_name,
 		backend_pid = :PID, occurred_at >= statement_at AND statement_at >= transaction_at AND transaction_at >= backend_start
 			AND occurred_at <= clock_timestamp(), database_oid = (SELECT oid FROM pg_database WHERE datname = 'bank'),
 		system_identifier = (SELECT system_identifier FROM pg_control_system()), timeline,
@@ -90,13 +92,14 @@ sub recorded
 	return $node->safe_psql('bank', $who =~ s/:PID/$pid/r);
 }
 
+$ENV{PGPASSWORD} = 'secret';
 my $user = $node->safe_psql('bank', 'SELECT current_user');
 is(recorded(q{SELECT mlops.probe('who')}),
 	"1 $user $user $user f 010_audit.pl bank t t t t 1 t t", 'a superuser at the socket');
-is(recorded(q{SELECT mlops.probe('who')}, connstr => "$tcp user=clerk"),
-	'2 clerk clerk clerk 127.0.0.1 t branch bank t t t t 1 t t', 'a clerk in the branch');
+is(recorded(q{SET mlops.asserted_user = 'u-0815'; SELECT mlops.probe('who')}, connstr => "$tcp user=clerk"),
+	'2 clerk clerk clerk clerk u-0815 127.0.0.1 t branch bank t t t t 1 t t', 'a clerk in the branch');
 is(recorded('SELECT release()', connstr => "$tcp user=clerk"),
-	'3 clerk clerk desk 127.0.0.1 t branch bank t t t t 1 t t', 'by the right of the desk');
+	'3 clerk clerk desk clerk 127.0.0.1 t branch bank t t t t 1 t t', 'by the right of the desk');
 is(recorded(q{SET SESSION AUTHORIZATION clerk; SET ROLE NONE; SELECT mlops.probe('who')}),
 	"4 $user clerk clerk f 010_audit.pl bank t t t t 1 t t", 'a superuser in the guise of a clerk');
 verifies($node, 'bank', 'who');
@@ -299,6 +302,15 @@ for my $database (sort keys %encodings)
 	command_ok([ 'pg_restore', '-e', '-d', $other->connstr($database), "$dir/$database.dump" ], "$database: restore into UTF-8");
 	verifies($other, $database, "$database in UTF-8");
 }
+
+# Names of roles are shared by databases of different encodings.
+$node->safe_psql('latin1', "SET client_encoding = 'UTF8'; CREATE ROLE \"jos\xc3\xa9\" LOGIN; GRANT CREATE ON DATABASE bank TO \"jos\xc3\xa9\"");
+my $jose = $node->safe_psql('bank', q{SELECT oid FROM pg_roles WHERE rolname LIKE 'jos%'});
+$node->safe_psql('bank', qq{DO \$\$ BEGIN EXECUTE (SELECT 'SET SESSION AUTHORIZATION ' || quote_ident(rolname) FROM pg_roles WHERE oid = $jose); END \$\$;
+	SELECT mlops.probe('foreign name')});
+is($node->safe_psql('bank', 'SELECT session_user_name, caller FROM mlops.audit_event ORDER BY seq DESC LIMIT 1'), 'jos\xe9|jos\xe9',
+	'a name that is no text in this database is spelt out');
+verifies($node, 'bank', 'a foreign name');
 
 #
 # A replica of the rows, and a standby that becomes the primary
