@@ -98,29 +98,34 @@ CREATE TABLE mlops.alias_change (
         CHECK (action OPERATOR(pg_catalog.=) ANY (ARRAY['promote', 'rollback', 'drop'])),
     version_id bigint,
     previous_version_id bigint,
-    reason text NOT NULL CHECK (pg_catalog.btrim(reason) OPERATOR(pg_catalog.<>) ''),
+    reason text NOT NULL CHECK (reason OPERATOR(pg_catalog.~) '[^[:space:]]'),
     change_ref text,
+    undone_id bigint UNIQUE,
     changed_at timestamp with time zone NOT NULL,
     changed_by name NOT NULL,
     CHECK ((action OPERATOR(pg_catalog.=) 'drop') OPERATOR(pg_catalog.=) (version_id IS NULL)),
+    CHECK ((action OPERATOR(pg_catalog.=) 'rollback') OPERATOR(pg_catalog.=) (undone_id IS NOT NULL)),
     CHECK (version_id IS NULL OR previous_version_id IS NULL
            OR version_id OPERATOR(pg_catalog.<>) previous_version_id)
 );
 CREATE INDEX alias_change_model_id_idx ON mlops.alias_change (model_id, alias, id);
 COMMENT ON TABLE mlops.alias_change IS
-    'Private: every change of an alias, never altered; view mlops.alias_history.';
+    'Private: every change of an alias, and for a rollback the promotion that it undoes; view mlops.alias_history.';
 
--- model_id NULL is every model, role 0 is PUBLIC
+-- model_id NULL is every model, role 0 is PUBLIC.  What counts is the OID of the
+-- role, so that a new role with the name of a dropped one has none of its
+-- rights.  A dump has the name, of which the trigger below makes an OID again.
 CREATE TABLE mlops.privilege (
     model_id bigint,
     privilege text NOT NULL
         CHECK (privilege OPERATOR(pg_catalog.=) ANY (ARRAY['own', 'manage', 'approve', 'read', 'score'])),
-    role regrole NOT NULL,
+    role oid NOT NULL,
+    role_name name NOT NULL,
     granted_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     granted_by name NOT NULL,
-    UNIQUE NULLS NOT DISTINCT (model_id, privilege, role),
+    CONSTRAINT privilege_key UNIQUE NULLS NOT DISTINCT (model_id, privilege, role),
     CHECK (privilege OPERATOR(pg_catalog.<>) 'own'
-           OR (model_id IS NOT NULL AND role::pg_catalog.oid OPERATOR(pg_catalog.<>) 0))
+           OR (model_id IS NOT NULL AND role OPERATOR(pg_catalog.<>) 0))
 );
 CREATE UNIQUE INDEX privilege_owner_idx ON mlops.privilege (model_id)
     WHERE privilege OPERATOR(pg_catalog.=) 'own';
@@ -136,10 +141,32 @@ SELECT pg_catalog.pg_extension_config_dump('mlops.version_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.alias', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.alias_change', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.alias_change_id_seq', '');
--- A grant to a role that was dropped is not dumped: its number could be
--- another role's in the cluster where the dump is restored.
+-- A grant to a role that was dropped or renamed is not dumped: its name could
+-- be another role's where the dump is restored.
 SELECT pg_catalog.pg_extension_config_dump('mlops.privilege',
-    'WHERE role::pg_catalog.oid OPERATOR(pg_catalog.=) 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role::pg_catalog.oid)');
+    'WHERE role OPERATOR(pg_catalog.=) 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role AND r.rolname OPERATOR(pg_catalog.=) role_name)');
+
+CREATE FUNCTION mlops._set_role() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.role := CASE WHEN NEW.role_name = 'public' THEN 0
+                     ELSE (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) END;
+    IF NEW.role IS NULL THEN
+        RAISE WARNING 'role "%" does not exist', NEW.role_name
+            USING DETAIL = 'A privilege on a model is not restored.';
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION mlops._set_role() IS
+    'Trigger function of mlops.privilege: the OID of a role from its name; leaves out the row of a role that does not exist.';
+REVOKE ALL ON FUNCTION mlops._set_role() FROM PUBLIC;
+CREATE TRIGGER set_role BEFORE INSERT ON mlops.privilege
+    FOR EACH ROW EXECUTE FUNCTION mlops._set_role();
+ALTER TABLE mlops.privilege ENABLE ALWAYS TRIGGER set_role;
 
 REVOKE ALL ON mlops.model, mlops.run, mlops.version, mlops.alias, mlops.alias_change, mlops.privilege FROM PUBLIC;
 
@@ -220,7 +247,6 @@ CREATE FUNCTION mlops._change_privilege(give boolean, privilege text, model text
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    target oid := mlops._role(role);
     target_model bigint;
     changed bigint;
 BEGIN
@@ -229,7 +255,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Privileges are manage, approve, read and score; mlops.set_owner() changes the owner.';
     END IF;
-    IF target IS NULL THEN
+    IF role IS NULL THEN
         RAISE EXCEPTION 'no role was named' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     IF model IS NULL THEN
@@ -244,13 +270,19 @@ BEGIN
     END IF;
 
     IF give THEN
-        INSERT INTO mlops.privilege (model_id, privilege, role, granted_by)
-        VALUES (target_model, privilege, target, session_user)
-        ON CONFLICT DO NOTHING;
+        PERFORM mlops._role(role);
+        INSERT INTO mlops.privilege AS p (model_id, privilege, role_name, granted_by)
+        VALUES (target_model, privilege, role, session_user)
+        ON CONFLICT ON CONSTRAINT privilege_key DO UPDATE SET role_name = excluded.role_name
+        WHERE p.role_name <> excluded.role_name;
     ELSE
+        -- by the present name of a role, or by the last one of a dropped role
         DELETE FROM mlops.privilege p
         WHERE p.model_id IS NOT DISTINCT FROM target_model
-          AND p.privilege = _change_privilege.privilege AND p.role = target;
+          AND p.privilege = _change_privilege.privilege
+          AND CASE WHEN p.role = 0 THEN 'public'
+                   ELSE coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = p.role), p.role_name) END
+              = _change_privilege.role;
     END IF;
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed > 0 THEN
@@ -330,8 +362,8 @@ BEGIN
     IF new_id IS NULL THEN
         RAISE EXCEPTION 'model "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
-    INSERT INTO mlops.privilege (model_id, privilege, role, granted_by)
-    VALUES (new_id, 'own', owner_role, session_user);
+    INSERT INTO mlops.privilege (model_id, privilege, role_name, granted_by)
+    VALUES (new_id, 'own', pg_get_userbyid(owner_role), session_user);
     PERFORM mlops._audit(action => 'model.create', model => name,
                          state_after => jsonb_build_object('task', task, 'description', description,
                                                            'owner', pg_get_userbyid(owner_role)));
@@ -369,8 +401,8 @@ BEGIN
     DELETE FROM mlops.privilege p
     WHERE p.model_id = owned AND p.privilege = 'own'
     RETURNING p.role INTO former;
-    INSERT INTO mlops.privilege (model_id, privilege, role, granted_by)
-    VALUES (owned, 'own', owner_role, session_user);
+    INSERT INTO mlops.privilege (model_id, privilege, role_name, granted_by)
+    VALUES (owned, 'own', role, session_user);
     PERFORM mlops._audit(action => 'model.owner', model => model, subject => role,
                          state_before => jsonb_build_object('owner', pg_get_userbyid(former)),
                          state_after => jsonb_build_object('owner', role));
@@ -399,6 +431,7 @@ AS $$
 DECLARE
     model_task text;
 BEGIN
+    PERFORM mlops._caller();
     SELECT m.task INTO model_task FROM mlops.model m WHERE m.name = model;
     IF NOT FOUND THEN
         IF NOT mlops._valid_name(model) THEN
@@ -434,7 +467,12 @@ DECLARE
 BEGIN
     PERFORM mlops._check_register(model, task);
     IF NOT EXISTS (SELECT FROM mlops.model m WHERE m.name = model) THEN
-        PERFORM mlops._create_model(model, task, NULL, NULL);
+        BEGIN
+            PERFORM mlops._create_model(model, task, NULL, NULL);
+        EXCEPTION WHEN duplicate_object THEN
+            -- another session made it in the meantime
+            PERFORM mlops._check_register(model, task);
+        END;
     END IF;
 
     -- The row's lock makes versions of one model be numbered one at a time.
@@ -496,7 +534,7 @@ BEGIN
     IF classes IS NOT NULL THEN
         expected := CASE info->>'task' WHEN 'binary' THEN 2
                                        WHEN 'multiclass' THEN (info->>'groups')::integer END;
-        IF expected IS NULL OR cardinality(classes) <> expected OR array_position(classes, NULL) IS NOT NULL
+        IF expected IS NULL OR array_ndims(classes) <> 1 OR cardinality(classes) <> expected OR array_position(classes, NULL) IS NOT NULL
            OR (SELECT count(DISTINCT c) FROM unnest(classes) c) <> expected THEN
             RAISE EXCEPTION 'classes do not fit the model file'
                 USING ERRCODE = 'invalid_parameter_value',
@@ -505,7 +543,12 @@ BEGIN
                                         format('A model for %s has no classes.', info->>'task'));
         END IF;
     END IF;
-    RETURN (model || '/' || mlops._register_version(model, info->>'task', artifact, signature, classes,
+    IF jsonb_typeof(metrics) <> 'object' THEN
+        RAISE EXCEPTION 'metrics must be a JSON object' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN (model || '/' || mlops._register_version(model, info->>'task', artifact, signature,
+                                                    (SELECT array_agg(c ORDER BY n)
+                                                     FROM unnest(classes) WITH ORDINALITY u (c, n)),
                                                     metrics, 'import', description, NULL))::mlops.modelref;
 END
 $$;
@@ -669,7 +712,7 @@ COMMENT ON VIEW mlops.runs IS
 CREATE VIEW mlops.privileges WITH (security_barrier) AS
     SELECT m.name AS model,
            p.privilege,
-           CASE WHEN p.role::pg_catalog.oid OPERATOR(pg_catalog.=) 0 THEN 'public'
+           CASE WHEN p.role OPERATOR(pg_catalog.=) 0 THEN 'public'
                 ELSE pg_catalog.pg_get_userbyid(p.role) END AS role,
            p.granted_at,
            p.granted_by

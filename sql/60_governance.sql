@@ -11,7 +11,7 @@ CREATE FUNCTION mlops._check_reason(reason text) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF reason IS NULL OR btrim(reason) = '' THEN
+    IF reason IS NULL OR reason !~ '[^[:space:]]' THEN
         RAISE EXCEPTION 'a reason is needed'
             USING ERRCODE = 'null_value_not_allowed',
                   HINT = 'Say why, for the audit log: reason => ''...''.';
@@ -23,7 +23,7 @@ REVOKE ALL ON FUNCTION mlops._check_reason(text) FROM PUBLIC;
 
 -- Point an alias to a version, or to none, and record it.
 CREATE FUNCTION mlops._move_alias(model_id bigint, alias text, action text, version_id bigint,
-                                  reason text, change_ref text) RETURNS void
+                                  reason text, change_ref text, undone_id bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,8 +51,8 @@ BEGIN
             changed_by = excluded.changed_by;
     END IF;
     INSERT INTO mlops.alias_change (model_id, alias, action, version_id, previous_version_id, reason,
-                                    change_ref, changed_at, changed_by)
-    VALUES (model_id, alias, action, version_id, previous, reason, change_ref, now_at, session_user);
+                                    change_ref, undone_id, changed_at, changed_by)
+    VALUES (model_id, alias, action, version_id, previous, reason, change_ref, undone_id, now_at, session_user);
     PERFORM mlops._audit(action => 'alias.' || action, model => model_name, version => number,
                          alias => alias, reason => reason, change_ref => change_ref,
                          artifact_sha256 => (SELECT v.artifact_sha256 FROM mlops.version v
@@ -61,9 +61,32 @@ BEGIN
                          state_after => jsonb_build_object('version', number));
 END
 $$;
-COMMENT ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text) IS
+COMMENT ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint) IS
     'Points an alias of a model whose row is locked to a version, and records it.';
-REVOKE ALL ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint) FROM PUBLIC;
+
+-- Lock a model by its name for a change of its aliases; its id.  An UPDATE, so
+-- that a transaction in REPEATABLE READ whose snapshot is older than the last
+-- change fails, and does not record what it does not see.
+CREATE FUNCTION mlops._lock_model(model text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    result bigint;
+BEGIN
+    IF model IS NULL THEN
+        RAISE EXCEPTION 'no model was named' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM mlops._require(model, 'manage');
+    UPDATE mlops.model m SET last_version = m.last_version WHERE m.name = model
+    RETURNING m.id INTO STRICT result;
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION mlops._lock_model(text) IS
+    'Locks the row of a model on which the caller has privilege manage and returns its id.';
+REVOKE ALL ON FUNCTION mlops._lock_model(text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._promote(model mlops.modelref, alias text, reason text, change_ref text)
     RETURNS mlops.modelref
@@ -85,14 +108,14 @@ BEGIN
     END IF;
 
     SELECT v.model_id INTO STRICT target_model FROM mlops.version v WHERE v.id = target;
-    PERFORM FROM mlops.model m WHERE m.id = target_model FOR NO KEY UPDATE;
+    PERFORM mlops._lock_model(mlops.model_name(model));
     IF EXISTS (SELECT FROM mlops.alias a
                WHERE a.model_id = target_model AND a.alias = _promote.alias AND a.version_id = target) THEN
         RAISE EXCEPTION '% is already the % of model "%"', mlops._reference(target), alias, mlops.model_name(model)
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Name the version to promote, such as model/2.';
     END IF;
-    PERFORM mlops._move_alias(target_model, alias, 'promote', target, reason, change_ref);
+    PERFORM mlops._move_alias(target_model, alias, 'promote', target, reason, change_ref, NULL);
     RETURN mlops._reference(target);
 END
 $$;
@@ -107,25 +130,33 @@ COMMENT ON FUNCTION mlops.promote(mlops.modelref, text, text, text) IS
     'Points an alias to a version, for every other session from its next statement after the commit, and returns the reference to that version; the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000 and ML001 to ML003.';
 REVOKE ALL ON FUNCTION mlops.promote(mlops.modelref, text, text, text) FROM PUBLIC;
 
--- Lock a model by its name for a change of its aliases; its id.
-CREATE FUNCTION mlops._lock_model(model text) RETURNS bigint
+-- The version that an alias of a locked model points to.
+CREATE FUNCTION mlops._aliased(model_id bigint, alias text) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     result bigint;
 BEGIN
-    IF model IS NULL THEN
-        RAISE EXCEPTION 'no model was named' USING ERRCODE = 'null_value_not_allowed';
+    IF alias IS NULL THEN
+        RAISE EXCEPTION 'no alias was named' USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    PERFORM mlops._require(model, 'manage');
-    SELECT m.id INTO STRICT result FROM mlops.model m WHERE m.name = model FOR NO KEY UPDATE;
+    SELECT a.version_id INTO result FROM mlops.alias a
+    WHERE a.model_id = _aliased.model_id AND a.alias = _aliased.alias;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'model "%" has no alias "%"',
+                        (SELECT m.name FROM mlops.model m WHERE m.id = _aliased.model_id), alias
+            USING ERRCODE = 'ML003',
+                  DETAIL = format('Aliases: %s.',
+                                  (SELECT coalesce(string_agg(a.alias, ', ' ORDER BY a.alias), 'none')
+                                   FROM mlops.alias a WHERE a.model_id = _aliased.model_id));
+    END IF;
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION mlops._lock_model(text) IS
-    'Locks the row of a model on which the caller has privilege manage and returns its id.';
-REVOKE ALL ON FUNCTION mlops._lock_model(text) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._aliased(bigint, text) IS
+    'Row of mlops.version that an alias points to; errors 22004 and ML003.';
+REVOKE ALL ON FUNCTION mlops._aliased(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._rollback(model text, alias text, reason text) RETURNS mlops.modelref
     LANGUAGE plpgsql SECURITY DEFINER
@@ -134,27 +165,27 @@ AS $$
 DECLARE
     target_model bigint := mlops._lock_model(model);
     present bigint;
+    promotion bigint;
     earlier bigint;
 BEGIN
     PERFORM mlops._check_reason(reason);
-    SELECT a.version_id INTO present FROM mlops.alias a
-    WHERE a.model_id = target_model AND a.alias = _rollback.alias;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'model "%" has no alias "%"', model, alias USING ERRCODE = 'ML003';
-    END IF;
+    present := mlops._aliased(target_model, alias);
 
-    -- Where the present version was promoted from, not what was last there:
-    -- a second rollback goes further back, never forth.
-    SELECT c.previous_version_id INTO earlier FROM mlops.alias_change c
+    -- The latest promotion that no rollback has undone is where the present
+    -- version came from; the one before it is next, so that a second rollback
+    -- goes further back and never forth.
+    SELECT c.id, c.previous_version_id INTO STRICT promotion, earlier
+    FROM mlops.alias_change c
     WHERE c.model_id = target_model AND c.alias = _rollback.alias
       AND c.action = 'promote' AND c.version_id = present
+      AND NOT EXISTS (SELECT FROM mlops.alias_change u WHERE u.undone_id = c.id)
     ORDER BY c.id DESC LIMIT 1;
     IF earlier IS NULL THEN
         RAISE EXCEPTION 'alias "%" of model "%" has no earlier version to go back to', alias, model
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = format('%s was the first.', mlops._reference(present));
     END IF;
-    PERFORM mlops._move_alias(target_model, alias, 'rollback', earlier, reason, NULL);
+    PERFORM mlops._move_alias(target_model, alias, 'rollback', earlier, reason, NULL, promotion);
     RETURN mlops._reference(earlier);
 END
 $$;
@@ -177,11 +208,8 @@ DECLARE
     target_model bigint := mlops._lock_model(model);
 BEGIN
     PERFORM mlops._check_reason(reason);
-    IF NOT EXISTS (SELECT FROM mlops.alias a
-                   WHERE a.model_id = target_model AND a.alias = _drop_alias.alias) THEN
-        RAISE EXCEPTION 'model "%" has no alias "%"', model, alias USING ERRCODE = 'ML003';
-    END IF;
-    PERFORM mlops._move_alias(target_model, alias, 'drop', NULL, reason, NULL);
+    PERFORM mlops._aliased(target_model, alias);
+    PERFORM mlops._move_alias(target_model, alias, 'drop', NULL, reason, NULL, NULL);
 END
 $$;
 COMMENT ON FUNCTION mlops._drop_alias(text, text, text) IS 'Body of mlops.drop_alias().';

@@ -14,9 +14,9 @@
  * (the owner) nor session_user (the login) is the role with whose rights the
  * call was made, when that call stands in a stored procedure with an owner of
  * its own.  mlops_caller() is that role, and checks of privileges go by it.
- * A private function that is called in any other way has no caller and ends
- * with an error, also if somebody granted EXECUTE on all functions of the
- * schema.
+ * A private function that acts and is called in any other way has no caller
+ * and ends with an error, also if somebody granted EXECUTE on all functions of
+ * the schema.
  *
  * The caller is a static variable of the session, set and reset around each
  * call, also on error; parallel workers never run private functions.

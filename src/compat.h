@@ -57,6 +57,28 @@ extern int	no_such_variable
 #define mlops_ereturn(fcinfo, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 
+/*
+ * Does a Var mean its column as it is, not as an outer join (since 16) or as
+ * RETURNING OLD or NEW (since 18) has it?
+ */
+#if PG_VERSION_NUM >= 180000
+#define mlops_var_is_plain(var) \
+	((var)->varreturningtype == VAR_RETURNING_DEFAULT && bms_is_empty((var)->varnullingrels))
+#elif PG_VERSION_NUM >= 160000
+#define mlops_var_is_plain(var) bms_is_empty((var)->varnullingrels)
+#else
+#define mlops_var_is_plain(var) true
+#endif
+
+/* one function checks the rights on all kinds of objects since 16 (c727f511bd7) */
+#if PG_VERSION_NUM >= 160000
+#define mlops_may_execute(function, user) \
+	(object_aclcheck(ProcedureRelationId, function, user, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define mlops_may_execute(function, user) \
+	(pg_proc_aclcheck(function, user, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 /* the module can name itself since 18 (9324c8c5806) */
 #ifdef PG_MODULE_MAGIC_EXT
 #define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "mlops", .version = MLOPS_VERSION)

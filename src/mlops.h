@@ -11,7 +11,7 @@
 /* the schema of every object of the extension */
 #define MLOPS_SCHEMA		"mlops"
 
-/* longest model, alias and feature name, in bytes */
+/* longest name of a model or alias, in bytes */
 #define MLOPS_NAME_MAX		63
 
 /* largest model file, in bytes */

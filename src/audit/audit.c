@@ -85,7 +85,6 @@
 #include "caller.h"
 #include "errors.h"
 #include "guc.h"
-#include "guc.h"
 #include "mlops.h"
 
 PG_FUNCTION_INFO_V1(mlops_audit);

@@ -11,7 +11,9 @@
  *
  * They are read under a snapshot of this moment, not under that of the
  * transaction: a privilege that was revoked is gone from the next statement
- * on, in REPEATABLE READ too, as it is with PostgreSQL's own.
+ * on, in REPEATABLE READ too, as it is with PostgreSQL's own.  The snapshot is
+ * one for catalogues, because GetLatestSnapshot() cannot be used while a
+ * parallel query runs; asked for no relation in particular it is a new one.
  *
  *-------------------------------------------------------------------------
  */
@@ -87,11 +89,11 @@ read_grants(Oid user, const char *model, bool *exists)
 										   "SELECT NULL::pg_catalog.text, 0::pg_catalog.oid FROM mlops.model m"
 										   " WHERE m.name OPERATOR(pg_catalog.=) $1"
 										   " UNION ALL "
-										   "SELECT p.privilege, p.role::pg_catalog.oid FROM mlops.privilege p"
+										   "SELECT p.privilege, p.role FROM mlops.privilege p"
 										   " JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) p.model_id"
 										   " WHERE m.name OPERATOR(pg_catalog.=) $1"
 										   " UNION ALL "
-										   "SELECT p.privilege, p.role::pg_catalog.oid FROM mlops.privilege p"
+										   "SELECT p.privilege, p.role FROM mlops.privilege p"
 										   " WHERE p.model_id IS NULL",
 										   1, types);
 

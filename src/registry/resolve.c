@@ -103,9 +103,13 @@ what_exists(const char *model, MemoryContext context)
 							  " FROM mlops.alias a JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) a.version_id"
 							  " WHERE a.model_id OPERATOR(pg_catalog.=) m.id)"
 							  " FROM mlops.model m WHERE m.name OPERATOR(pg_catalog.=) $1",
-							  1, types, values, NULL, true, 1) != SPI_OK_SELECT ||
-		SPI_processed != 1)
+							  1, types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not list the versions of a model");
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_UNDEFINED_MODEL),
+				 errmsg("model \"%s\" does not exist", model),
+				 errdetail("It was created after the snapshot of this transaction.")));
 	old = MemoryContextSwitchTo(context);
 	{
 		char	   *last = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);

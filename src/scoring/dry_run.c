@@ -3,8 +3,8 @@
  * dry_run.c
  *	  bind(): what each feature of a version would read.
  *
- * A source is a relation or a query.  A query is parsed and planned with the
- * caller's rights and not run.
+ * A source is a relation or a query.  A query is parsed, as the caller
+ * would parse it, and not run.
  *
  *-------------------------------------------------------------------------
  */

@@ -51,6 +51,7 @@ typedef struct Scorer
 	MemoryContext context;
 	View		view;
 	struct varlena *reference;
+	MemoryContext binding_context;	/* child of context */
 	MlopsBinding *binding;		/* to the row type below; NULL before the first row */
 	Oid			row_type;
 	int32		row_typmod;
@@ -107,6 +108,8 @@ resolve(Scorer *site, struct varlena *modelref, const View *view)
 	mlops_modelref_split(modelref, &reference);
 	mlops_resolve(view->user, &reference, MLOPS_SCORE, &resolved);
 
+	site->binding_context = AllocSetContextCreate(site->context, "mlops binding",
+												  ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(site->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
@@ -158,9 +161,11 @@ read_row(Scorer *site, HeapTupleHeader header)
 	if (site->binding == NULL || type != site->row_type || typmod != site->row_typmod)
 	{
 		TupleDesc	desc = lookup_rowtype_tupdesc(type, typmod);
-		MemoryContext old = MemoryContextSwitchTo(site->context);
+		MemoryContext old;
 
 		site->binding = NULL;
+		MemoryContextReset(site->binding_context);
+		old = MemoryContextSwitchTo(site->binding_context);
 		site->binding = mlops_binding_create(site->scorer.model, desc);
 		site->row_type = type;
 		site->row_typmod = typmod;
@@ -181,16 +186,22 @@ read_row(Scorer *site, HeapTupleHeader header)
 static void
 bind_columns(Scorer *site, FunctionCallInfo fcinfo)
 {
-	MemoryContext old = MemoryContextSwitchTo(site->context);
+	MemoryContext old = MemoryContextSwitchTo(site->binding_context);
 	int			count = fcinfo->nargs - 2;
 	TupleDesc	desc = CreateTemplateTupleDesc(count);
 	Datum	   *names;
 	int			num_names;
 
+	if (!get_fn_expr_arg_stable(fcinfo->flinfo, 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("names of columns must be the same for all rows")));
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
 					  &names, NULL, &num_names);
 	if (num_names != count)
-		elog(ERROR, "%d names for %d columns", num_names, count);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d names were given for %d columns", num_names, count)));
 	for (int i = 0; i < count; i++)
 		TupleDescInitEntry(desc, i + 1, TextDatumGetCString(names[i]),
 						   get_fn_expr_argtype(fcinfo->flinfo, i + 2), -1, 0);

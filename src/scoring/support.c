@@ -3,11 +3,10 @@
  * support.c
  *	  What the planner should know of the scoring functions.
  *
- * Their cost.
- * With a reference that is known at planning the cost is that of the model it
- * means now, so that a large model is computed last in a WHERE and makes a
- * parallel plan worth its start.  The plan stays right if the alias moves
- * later: only its estimate ages.
+ * Their cost.  With a reference that is known at planning the cost is that of
+ * the model that it means now, so that a large model is computed last in a
+ * WHERE and makes a parallel plan worth its start.  The plan stays right if the
+ * alias moves later: only its estimate ages.
  *
  * Their columns.  To pass a row the executor takes it apart, forms a composite
  * value of all columns, and we take that apart again: a third of the time of a
@@ -32,6 +31,7 @@
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -56,7 +56,7 @@ PG_FUNCTION_INFO_V1(mlops_predict_support);
 static bool
 model_shape(const struct varlena *modelref, double *levels, double *features)
 {
-	Oid			types[3] = {TEXTOID, TEXTOID, INT4OID};
+	static SPIPlanPtr plan = NULL;
 	Datum		values[3];
 	char		nulls[3] = {' ', ' ', ' '};
 	MlopsReference reference;
@@ -64,7 +64,11 @@ model_shape(const struct varlena *modelref, double *levels, double *features)
 	int			save_context;
 	bool		found;
 
+	/* an estimate is no way to learn of a model that one may not use */
 	mlops_modelref_split(modelref, &reference);
+	if ((mlops_privileges(GetUserId(), reference.model, &found) & MLOPS_SCORE) == 0)
+		return false;
+
 	values[0] = CStringGetTextDatum(reference.model);
 	values[1] = reference.alias ? CStringGetTextDatum(reference.alias) : (Datum) 0;
 	if (reference.alias == NULL)
@@ -74,14 +78,23 @@ model_shape(const struct varlena *modelref, double *levels, double *features)
 	GetUserIdAndSecContext(&save_user, &save_context);
 	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
-	if (SPI_execute_with_args("SELECT (v.info OPERATOR(pg_catalog.->>) 'trees')::pg_catalog.float8"
-							  " OPERATOR(pg_catalog.*) (v.info OPERATOR(pg_catalog.->>) 'depth')::pg_catalog.float8,"
-							  " pg_catalog.jsonb_array_length(v.signature)::pg_catalog.float8"
-							  " FROM mlops.model m JOIN mlops.version v ON v.model_id OPERATOR(pg_catalog.=) m.id"
-							  " WHERE m.name OPERATOR(pg_catalog.=) $1 AND (v.version OPERATOR(pg_catalog.=) $3"
-							  " OR v.id OPERATOR(pg_catalog.=) (SELECT a.version_id FROM mlops.alias a"
-							  " WHERE a.model_id OPERATOR(pg_catalog.=) m.id AND a.alias OPERATOR(pg_catalog.=) $2))",
-							  3, types, values, nulls, true, 1) != SPI_OK_SELECT)
+	if (plan == NULL)
+	{
+		Oid			types[3] = {TEXTOID, TEXTOID, INT4OID};
+		SPIPlanPtr	prepared = SPI_prepare("SELECT (v.info OPERATOR(pg_catalog.->>) 'trees')::pg_catalog.float8"
+										   " OPERATOR(pg_catalog.*) (v.info OPERATOR(pg_catalog.->>) 'depth')::pg_catalog.float8,"
+										   " pg_catalog.jsonb_array_length(v.signature)::pg_catalog.float8"
+										   " FROM mlops.model m JOIN mlops.version v ON v.model_id OPERATOR(pg_catalog.=) m.id"
+										   " WHERE m.name OPERATOR(pg_catalog.=) $1 AND (v.version OPERATOR(pg_catalog.=) $3"
+										   " OR v.id OPERATOR(pg_catalog.=) (SELECT a.version_id FROM mlops.alias a"
+										   " WHERE a.model_id OPERATOR(pg_catalog.=) m.id AND a.alias OPERATOR(pg_catalog.=) $2))",
+										   3, types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare the query of a model's shape");
+		plan = prepared;
+	}
+	if (SPI_execute_plan(plan, values, nulls, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the shape of a model");
 	found = SPI_processed == 1;
 	if (found)
@@ -106,10 +119,10 @@ columns_of_table(PlannerInfo *root, Var *var, Datum **names)
 	RangeTblEntry *rte;
 	List	   *columns = NIL;
 	ListCell   *cell;
-	int			natts;
 	int			count = 0;
 
-	if (root == NULL || var->varattno != InvalidAttrNumber || var->varlevelsup != 0)
+	if (root == NULL || var->varattno != InvalidAttrNumber || var->varlevelsup != 0 ||
+		!mlops_var_is_plain(var) || root->parse->groupingSets != NIL)
 		return NIL;
 	rte = rt_fetch(var->varno, root->parse->rtable);
 	if (rte->rtekind != RTE_RELATION || var->vartype != get_rel_type_id(rte->relid))
@@ -122,17 +135,19 @@ columns_of_table(PlannerInfo *root, Var *var, Datum **names)
 			return NIL;
 	}
 
-	natts = list_length(rte->eref->colnames);
-	*names = palloc(sizeof(Datum) * Max(natts, 1));
-	for (AttrNumber number = 1; number <= natts; number++)
+	/* not by the names in rte, which a view has as they were at its creation */
+	*names = palloc(sizeof(Datum) * MaxHeapAttributeNumber);
+	for (AttrNumber number = 1;; number++)
 	{
 		char	   *name = get_attname(rte->relid, number, true);
 		Oid			type;
 		int32		typmod;
 		Oid			collation;
 
-		/* a dropped column keeps its number and has a name of dots */
-		if (name == NULL || get_atttype(rte->relid, number) == InvalidOid)
+		if (name == NULL)
+			break;
+		/* a dropped column keeps its number and has no type */
+		if (get_atttype(rte->relid, number) == InvalidOid)
 			continue;
 		get_atttypetypmodcoll(rte->relid, number, &type, &typmod, &collation);
 		columns = lappend(columns, makeVar(var->varno, number, type, typmod, collation, 0));
@@ -182,7 +197,8 @@ call_on_columns(PlannerInfo *root, FuncExpr *call)
 							   CStringGetDatum(psprintf("_%s", get_func_name(call->funcid))),
 							   PointerGetDatum(buildoidvector(types, lengthof(types))),
 							   ObjectIdGetDatum(get_func_namespace(call->funcid)));
-	if (!OidIsValid(function))
+	if (!OidIsValid(function) ||
+		!mlops_may_execute(call->funcid, GetUserId()) || !mlops_may_execute(function, GetUserId()))
 		return NULL;
 	array = construct_array(names, list_length(columns), TEXTOID, -1, false, TYPALIGN_INT);
 	return (Node *) makeFuncExpr(function, call->funcresulttype,
@@ -205,8 +221,8 @@ mlops_predict_support(PG_FUNCTION_ARGS)
 	{
 		SupportRequestCost *cost = (SupportRequestCost *) request;
 		Node	   *argument;
-		double		levels;
-		double		features;
+		double		levels = 0;
+		double		features = 0;
 
 		if (cost->node == NULL || !IsA(cost->node, FuncExpr) || !ActiveSnapshotSet())
 			PG_RETURN_POINTER(NULL);

@@ -3,7 +3,7 @@
 \set QUIET 1
 \ir ../fixtures/stump.sql
 BEGIN;
-SELECT plan(40);
+SELECT plan(45);
 
 CREATE TEMPORARY TABLE file AS
     SELECT pg_temp.stumps('{a}', '{0}', '{0}', '{-1}', '{1}') AS artifact;
@@ -66,6 +66,15 @@ SELECT is(mlops.model_at('governance_test', at)::text, 'governance_test/1', 'mod
 SELECT is(mlops.model_at('governance_test@challenger', at)::text, 'governance_test/2', 'model_at: another alias') FROM moment WHERE name = 'two';
 SELECT is(mlops.model_at('governance_test@challenger', clock_timestamp())::text, NULL, 'model_at: a dropped alias');
 SELECT throws_ok($$SELECT mlops.model_at('governance_test/1', now())$$, '22023', NULL, 'model_at: a version has no history');
+
+-- back and forth by promotion, then back: to the first, and no further
+SELECT mlops.promote('governance_test/1', 'there', 'x'), mlops.promote('governance_test/2', 'there', 'x'),
+       mlops.promote('governance_test/1', 'there', 'x');
+SELECT is(mlops.rollback('governance_test', 'there', 'x')::text, 'governance_test/2', 'rollback of 1, 2, 1');
+SELECT is(mlops.rollback('governance_test', 'there', 'x')::text, 'governance_test/1', 'once more');
+SELECT throws_ok($$SELECT mlops.rollback('governance_test', 'there', 'x')$$, '55000', NULL, 'and no more');
+SELECT throws_ok($$SELECT mlops.rollback('governance_test', NULL, 'x')$$, '22004', NULL, 'rollback of no alias');
+SELECT throws_ok($$SELECT mlops.promote('governance_test/3', reason => E'\n\t ')$$, '22004', NULL, 'white space is no reason');
 
 -- the same number, rolled back, does not count
 SAVEPOINT here;

@@ -3,7 +3,7 @@
 \set QUIET 1
 \ir ../fixtures/stump.sql
 BEGIN;
-SELECT plan(89);
+SELECT plan(91);
 
 --
 -- mlops.modelref
@@ -158,6 +158,17 @@ SELECT is_empty($$SELECT model FROM mlops.models WHERE model <> 'registry_mine'$
 SELECT throws_ok($$SELECT mlops.grant_privilege('score', 'registry_mine', 'registry_user')$$, '42501', NULL,
                  'who only reads does not grant');
 RESET ROLE;
+
+-- a grant to a role that was dropped can be taken back by its name
+CREATE ROLE registry_leaver;
+SELECT mlops.grant_privilege('score', 'registry_mine', 'registry_leaver');
+DROP ROLE registry_leaver;
+CREATE ROLE registry_leaver;
+SET LOCAL ROLE registry_leaver;
+SELECT ok(NOT mlops.has_privilege('registry_mine', 'any'), 'a new role has nothing of a dropped one of its name');
+RESET ROLE;
+SELECT mlops.revoke_privilege('score', 'registry_mine', 'registry_leaver');
+SELECT is((SELECT count(*) FROM mlops.privilege WHERE role_name = 'registry_leaver'), 0::bigint, 'revoked by name');
 
 -- a model whose owner was dropped, and then dumped and restored
 DELETE FROM mlops.privilege WHERE model_id = (SELECT id FROM mlops.model WHERE name = 'registry_mine');

@@ -77,11 +77,17 @@ SELECT c.oid::regclass AS view,
 FROM pg_class c WHERE c.relnamespace = 'mlops'::regnamespace AND c.relkind = 'v'
 ORDER BY c.relname COLLATE "C";
 
--- The functions that everybody may call.  Think twice before adding to this list.
-SELECT p.oid::regprocedure AS everybodys, p.provolatile AS volatility
+-- The functions that everybody may call: think twice before adding to this
+-- list.  One with an argument of type internal can be called by nobody.
+SELECT p.proname AS everybodys, string_agg(DISTINCT p.provolatile::text, '') AS volatility, count(*) AS forms
 FROM pg_proc p
 WHERE p.pronamespace = 'mlops'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
-ORDER BY p.oid::regprocedure::text COLLATE "C";
+  AND 'internal'::regtype <> ALL (p.proargtypes)
+GROUP BY p.proname ORDER BY p.proname COLLATE "C";
+
+-- What writes is closed to everybody
+SELECT p.oid::regprocedure AS open_writer FROM pg_proc p
+WHERE p.pronamespace = 'mlops'::regnamespace AND p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE');
 
 -- Functions in SQL and PL/pgSQL pin the search path, the others come from our library
 SELECT p.oid::regprocedure AS unpinned

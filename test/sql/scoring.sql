@@ -39,6 +39,14 @@ INSERT INTO part SELECT b, c, id, a FROM scoring_plan WHERE id = 7;
 INSERT INTO place SELECT 'partition', mlops.predict('scoring_plan', t) FROM part t;
 CREATE TEMPORARY VIEW scoring_view WITH (security_barrier) AS SELECT c, a, b FROM scoring_plan WHERE id = 7;
 INSERT INTO place SELECT 'view', mlops.predict('scoring_plan', t) FROM scoring_view t;
+-- grouping sets make rows that are NULL as a whole
+SELECT count(*), mlops.predict('scoring_plan', t) IS NULL AS "null" FROM scoring_plan t WHERE id IN (7, 8) GROUP BY ROLLUP (t) ORDER BY 1, 2;
+-- a view that is older than a column
+CREATE TEMPORARY TABLE grown AS SELECT 7 AS id, a, b FROM scoring_plan WHERE id = 7;
+CREATE TEMPORARY VIEW grown_view AS SELECT mlops.predict('scoring_plan', g) AS p FROM grown g;
+ALTER TABLE grown ADD COLUMN c float8;
+UPDATE grown SET c = (SELECT c FROM scoring_plan WHERE id = 7);
+INSERT INTO place SELECT 'view and column', p FROM grown_view;
 SELECT count(*), count(DISTINCT score), string_agg(name, ', ') FILTER (WHERE score IS NULL) AS missing FROM place;
 
 SET min_parallel_table_scan_size = 0;

@@ -133,8 +133,31 @@ is($other->safe_psql('bank', q{SELECT string_agg(role, ',' ORDER BY role) FROM m
 	'maker,teller', 'a grant to a dropped role is not restored');
 is($other->safe_psql('bank', q{SELECT status FROM mlops.verify_audit()}), 'OK', 'and the audit log verifies');
 
+# a cluster that lacks a role: its grants alone are left out
+$other->safe_psql('postgres', 'CREATE DATABASE fewer; DROP DATABASE bank; DROP ROLE teller');
+$other->command_ok([ 'pg_restore', '-e', '-d', $other->connstr('fewer'), "$dir/again" ], 'restore where a role is missing');
+like(slurp_file($other->logfile), qr/WARNING:.*role "teller" does not exist/, 'the log says so');
+is($other->safe_psql('fewer', q{SELECT string_agg(role, ',' ORDER BY role) FROM mlops.privileges WHERE model = 'risk'}),
+	'maker', 'and keeps the other grants');
+
+# default privileges of the installing role give nobody a right on our objects
+is( $other->safe_psql('postgres', q{
+	CREATE ROLE guest;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO guest, PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO guest, PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO guest;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO guest;
+	CREATE EXTENSION mlops;
+	SELECT coalesce(string_agg(DISTINCT c.relname || ' ' || a.privilege_type, ', '), 'nothing')
+	FROM pg_class c, aclexplode(c.relacl) a
+	WHERE c.relnamespace = 'mlops'::regnamespace AND a.grantee <> c.relowner
+	  AND NOT (c.relkind = 'v' AND a.privilege_type = 'SELECT' AND a.grantee = 0);
+	SELECT coalesce(string_agg(p.proname, ', '), 'nothing') FROM pg_proc p, aclexplode(p.proacl) a
+	WHERE p.pronamespace = 'mlops'::regnamespace AND a.grantee NOT IN (0, p.proowner);
+	DROP EXTENSION mlops}), "nothing\nnothing", 'default privileges open nothing');
+
 # drop and create in one session: nothing of the former is left
-is( $other->safe_psql('bank', q{
+is( $other->safe_psql('fewer', q{
 	SELECT mlops.predict('risk', '{0}'::float8[]);
 	DROP EXTENSION mlops;
 	CREATE EXTENSION mlops;
