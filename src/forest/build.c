@@ -641,7 +641,8 @@ mlops_build_finish(MlopsBuild *build)
 		header.max_depth = Max(header.max_depth, trees[i].depth);
 	header.has_feature_names = build->names.count > 0;
 	header.weighted = build->weight_drop.count > 0;
-	header.base_last = !header.weighted && mlops_objective_base_last(build->version);
+	header.base_last = !header.weighted && mlops_version_base_last(build->version);
+	header.unseen_default = mlops_version_unseen_default(build->version);
 	header.num_nodes = (int64) build->nodes.count;
 
 	header.base_margins = place(&size, sizeof(float), num_groups);
@@ -652,7 +653,7 @@ mlops_build_finish(MlopsBuild *build)
 	header.categories = place(&size, sizeof(uint32), build->categories.count);
 	header.weights = place(&size, sizeof(float), build->weights.count);
 	header.walk = plan.walk;
-	header.walk.planes = place(&size, sizeof(uint16), plan.planes.count);
+	header.walk.columns = place(&size, sizeof(uint16), plan.columns.count);
 	header.walk.tests = place(&size, sizeof(MlopsTests), plan.tests.count);
 	header.walk.entries = place(&size, sizeof(uint32), plan.entries.count);
 	header.walk.test_slots = place(&size, sizeof(uint16), plan.test_slots.count);
@@ -680,7 +681,7 @@ mlops_build_finish(MlopsBuild *build)
 	put(forest, header.sets, &build->sets, sizeof(uint32));
 	put(forest, header.categories, &build->categories, sizeof(uint32));
 	put(forest, header.weights, &build->weights, sizeof(float));
-	put(forest, header.walk.planes, &plan.planes, sizeof(uint16));
+	put(forest, header.walk.columns, &plan.columns, sizeof(uint16));
 	put(forest, header.walk.tests, &plan.tests, sizeof(MlopsTests));
 	put(forest, header.walk.entries, &plan.entries, sizeof(uint32));
 	put(forest, header.walk.test_slots, &plan.test_slots, sizeof(uint16));

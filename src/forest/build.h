@@ -97,7 +97,7 @@ extern bool mlops_build_string(MlopsBuild *build, const char *bytes, size_t len,
 typedef struct MlopsWalkPlan
 {
 	MlopsWalk	walk;			/* offsets not yet set */
-	MlopsVector planes;			/* uint16 */
+	MlopsVector columns;		/* uint16 */
 	MlopsVector tests;			/* MlopsTests */
 	MlopsVector entries;		/* uint32 */
 	MlopsVector test_slots;		/* uint16 */

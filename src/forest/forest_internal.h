@@ -55,6 +55,7 @@ typedef enum MlopsTransform
 	MLOPS_TRANSFORM_SIGMOID,
 	MLOPS_TRANSFORM_STEP,
 	MLOPS_TRANSFORM_EXP,
+	MLOPS_TRANSFORM_EXP_DOUBLE,	/* by exp() instead of expf() */
 	MLOPS_TRANSFORM_SOFTMAX,	/* a probability per class */
 	MLOPS_TRANSFORM_ARGMAX,		/* the number of the likeliest class */
 	MLOPS_TRANSFORM_SORT,
@@ -131,25 +132,28 @@ typedef struct MlopsFeature
  * What the row kernel reads.  See kernel.c for how it works.
  *
  * Before the walk the row is spread over slots: slot 0 holds minus infinity,
- * then come the features that some node reads with missing values going left,
- * then those that some node reads with missing values going right, then one
- * slot per distinct categorical test.
+ * then come the features that have thresholds, once with minus infinity for a
+ * missing value and once with plus infinity, then one slot per distinct
+ * categorical test.
  */
 typedef struct MlopsWalkNode
 {
 	float		value;			/* left if slot < value; or value of the leaf */
-	uint16		slot;			/* slot 0 in a leaf */
-	uint16		step;			/* from this node to its left child; 0 in a leaf */
+	uint32		link;			/* low half: slot, 0 in a leaf; high half: from
+								 * this node to its right child, 1 in a leaf */
 } MlopsWalkNode;
 
+/* features that the kernel reads at a time */
+#define MLOPS_COLUMN_BLOCK	8
+
 /* trees that are walked side by side */
-#define MLOPS_LANES		8
+#define MLOPS_LANES		16
 
 typedef struct MlopsBundle
 {
 	uint32		root[MLOPS_LANES];	/* in walk nodes */
+	uint32		num_trees;		/* lanes that have a tree of their own */
 	uint32		depth;			/* of the deepest */
-	uint32		unused;
 } MlopsBundle;
 
 /* the categorical tests of one feature, as the row kernel evaluates them */
@@ -157,22 +161,22 @@ typedef struct MlopsTests
 {
 	uint16		feature;
 	uint16		unused;
-	uint32		num_codes;		/* codes 0 .. num_codes - 1 have an entry */
-	uint32		first_entry;	/* in test entries: where the slots of code 0
-								 * begin; one more entry ends the last, then
-								 * come those of a missing value */
+	uint32		num_codes;		/* codes from this one on all go left */
+	uint32		first_entry;	/* entry c says where the slots of code c begin
+								 * in test slots, entry num_codes where those
+								 * of a missing value do; one more ends them */
 } MlopsTests;
 
 typedef struct MlopsWalk
 {
 	uint32		num_slots;
-	uint32		num_left;		/* features with missing values going left */
-	uint32		num_right;
+	uint32		num_features;	/* with thresholds, filled up to a multiple of 8 */
+	uint32		first_test;		/* slot of the first categorical test */
 	uint32		num_tests;		/* features with categorical tests */
 	uint32		num_bundles;
 	uint32		num_walked;		/* trees in bundles */
 	bool		ordered;		/* bundles hold the trees in order, and all */
-	uint64		planes;			/* uint16: features of the slots from 1 on */
+	uint64		columns;		/* uint16: those features */
 	uint64		tests;			/* MlopsTests per such feature */
 	uint64		entries;		/* uint32: index into test slots */
 	uint64		test_slots;		/* uint16: slots to set */
@@ -204,6 +208,8 @@ struct MlopsForest
 	bool		has_feature_names;
 	bool		weighted;		/* trees have weights */
 	bool		base_last;		/* add base margins after the trees */
+	bool		unseen_default; /* categories beyond a split's set take its
+								 * default, instead of going left */
 	int64		num_nodes;
 
 	/* offsets from the start of the block */
@@ -226,7 +232,8 @@ struct MlopsForest
 extern const MlopsObjective *mlops_objective_find(const char *name, size_t len);
 extern MlopsTransform mlops_objective_transform(const MlopsObjective *objective,
 												const int *version);
-extern bool mlops_objective_base_last(const int *version);
+extern bool mlops_version_base_last(const int *version);
+extern bool mlops_version_unseen_default(const int *version);
 extern bool mlops_objective_margins(const MlopsObjective *objective, const int *version,
 									float *values, int count);
 
@@ -240,6 +247,7 @@ mlops_leaf_value(float value, bool weighted, float weight)
 	return weighted ? (value + 0.0f) * weight : value;
 }
 
+extern bool mlops_node_left(const MlopsForest *forest, const MlopsNode *node, float value);
 extern const MlopsNode *mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree,
 										const float *row);
 

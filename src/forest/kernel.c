@@ -10,13 +10,13 @@
  *   values left, and one where it is plus infinity, for those that send them
  *   right; so a node just compares.
  * - Leaves.  A leaf compares its value with slot 0, which is minus infinity,
- *   and steps nowhere.  All trees of a bundle can so take the steps of the
+ *   and steps to itself.  All trees of a bundle can so take the steps of the
  *   deepest, and the value is found where the walk ends.
- * - The right child follows the left one, so the outcome of the comparison is
- *   added to the step to the left child.
+ * - The left child stands before the right one, so the outcome of the
+ *   comparison is taken from the step to the right child.
  *
- * A step waits for the one before it; eight trees are therefore walked side by
- * side.  What each leaf gives is then added in the order of the trees in the
+ * A step waits for the one before it; sixteen trees are therefore walked side
+ * by side.  What each leaf gives is then added in the order of the trees in the
  * file, starting from the base margin, in float: the sum has the bits that
  * XGBoost gives.  The compiler must not contract a product and a sum into one
  * operation here; the Makefile says -ffp-contract=off.
@@ -28,24 +28,30 @@
 #include "forest/forest_internal.h"
 
 /*
- * Does the value of a feature, which is not missing, go left by a categorical
- * split?  Only categories in the set go right.
+ * Does a value, which is not missing, go left by a categorical split?  Only
+ * categories in the set go right.
  */
 static bool
 category_left(const MlopsForest *forest, const MlopsNode *node, float value)
 {
-	const uint32 *set;
+	const uint32 *set = NULL;
+	uint32		last = node->u.set;
 	uint32		code;
 
-	if (value < 0 || value >= MLOPS_MAX_CATEGORY)
-		return true;
+	/* beyond the last category that a set of whole words has room for */
+	if (node->split != MLOPS_SPLIT_ONE)
+	{
+		set = mlops_part(forest, uint32, forest->sets) + node->u.set;
+		last = node->split == MLOPS_SPLIT_BITS ? set[0] * 32 - 1 : set[set[0]];
+	}
+	if (value < 0 || value >= (float) ((last | 31) + 1))
+		return !forest->unseen_default || node->default_left;
+
 	code = (uint32) value;
 	if (node->split == MLOPS_SPLIT_ONE)
 		return code != node->u.set;
-
-	set = mlops_part(forest, uint32, forest->sets) + node->u.set;
 	if (node->split == MLOPS_SPLIT_BITS)
-		return code / 32 >= set[0] || (set[1 + code / 32] >> (code % 32) & 1) == 0;
+		return (set[1 + code / 32] >> (code % 32) & 1) == 0;
 	else
 	{
 		uint32		low = 1;
@@ -67,7 +73,21 @@ category_left(const MlopsForest *forest, const MlopsNode *node, float value)
 }
 
 /*
- * The leaf that a row reaches in a tree, by the plain definition of the model.
+ * Does a row with this value of the node's feature go left?  The plain
+ * definition of a model, which every kernel must agree with.
+ */
+bool
+mlops_node_left(const MlopsForest *forest, const MlopsNode *node, float value)
+{
+	if (isnan(value))
+		return node->default_left;
+	if (node->split == MLOPS_SPLIT_NUMERIC)
+		return value < node->u.value;
+	return category_left(forest, node, value);
+}
+
+/*
+ * The leaf that a row reaches in a tree.
  */
 const MlopsNode *
 mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree, const float *row)
@@ -76,18 +96,7 @@ mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree, const float *r
 	const MlopsNode *node = nodes;
 
 	while (node->left != 0)
-	{
-		float		value = row[node->feature];
-		bool		left;
-
-		if (isnan(value))
-			left = node->default_left;
-		else if (node->split == MLOPS_SPLIT_NUMERIC)
-			left = value < node->u.value;
-		else
-			left = category_left(forest, node, value);
-		node = nodes + node->left + !left;
-	}
+		node = nodes + node->left + !mlops_node_left(forest, node, row[node->feature]);
 	return node;
 }
 
@@ -98,66 +107,109 @@ static void
 fill_slots(const MlopsForest *forest, const float *row, float *slots)
 {
 	const MlopsWalk *walk = &forest->walk;
-	const uint16 *feature = mlops_part(forest, uint16, walk->planes);
-	float	   *slot = slots;
+	const uint16 *columns = mlops_part(forest, uint16, walk->columns);
+	float	   *left = slots + 1;
+	float	   *right = left + walk->num_features;
 
-	*slot++ = -INFINITY;
+	slots[0] = -INFINITY;
 
-	/* a comparison with NaN is false: each picks the infinity for NaN */
-	for (uint32 i = 0; i < walk->num_left; i++)
+	/* in bits and without branches, so that a compiler can use vectors */
+	for (uint32 i = 0; i < walk->num_features; i += MLOPS_COLUMN_BLOCK)
 	{
-		float		value = row[*feature++];
+		uint32		bits[MLOPS_COLUMN_BLOCK];
+		uint32		missing[MLOPS_COLUMN_BLOCK];
 
-		*slot++ = value > -INFINITY ? value : -INFINITY;
+		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+			memcpy(&bits[k], &row[columns[i + k]], sizeof(uint32));
+		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+			missing[k] = (int32) (bits[k] & 0x7FFFFFFF) > 0x7F800000 ? 0xFFFFFFFF : 0;
+		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+			bits[k] &= ~missing[k];
+		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+			missing[k] &= 0x7F800000;
+		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+			bits[k] |= missing[k];
+		memcpy(right + i, bits, sizeof(bits));
+		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+			bits[k] |= missing[k] << 8;
+		memcpy(left + i, bits, sizeof(bits));
 	}
-	for (uint32 i = 0; i < walk->num_right; i++)
+
+	/* categorical tests: 0 goes left, as most do, and 1 goes right */
+	if (walk->num_tests > 0)
 	{
-		float		value = row[*feature++];
+		const MlopsTests *tests = mlops_part(forest, MlopsTests, walk->tests);
+		const uint32 *all_entries = mlops_part(forest, uint32, walk->entries);
+		const uint16 *test_slots = mlops_part(forest, uint16, walk->test_slots);
 
-		*slot++ = value < INFINITY ? value : INFINITY;
+		memset(slots + walk->first_test, 0,
+			   (walk->num_slots - walk->first_test) * sizeof(float));
+		for (uint32 i = 0; i < walk->num_tests; i++, tests++)
+		{
+			const uint32 *entries = all_entries + tests->first_entry;
+			float		value = row[tests->feature];
+			uint32		code;
+
+			if (isnan(value))
+				code = tests->num_codes;
+			else if (value >= 0 && value < tests->num_codes)
+				code = (uint32) value;
+			else
+				continue;
+			for (uint32 k = entries[code]; k < entries[code + 1]; k++)
+				slots[test_slots[k]] = 1.0f;
+		}
 	}
+}
+
+/* the lanes of a bundle, and of half a bundle */
+#define HALF(DO)	DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define WHOLE(DO)	HALF(DO) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
+
+#define START(lane)		const MlopsWalkNode *n##lane = nodes + bundle->root[lane];
+#define STEP(lane)		n##lane = next_node(n##lane, slots);
+#define STORE(lane)		leaves[lane] = n##lane->value;
+
+/*
+ * The child that a row goes to.  Thresholds and slots are never NaN, so "not
+ * greater or equal" is "less"; written so, it becomes one comparison and one
+ * subtraction with borrow.
+ */
+static inline const MlopsWalkNode *
+next_node(const MlopsWalkNode *node, const float *slots)
+{
+	uint32		link = node->link;
+	size_t		step = link >> 16;
+
+	step -= !(slots[link & 0xFFFF] >= node->value);
+	return node + step;
 }
 
 /*
  * Walk the trees of one bundle; leaves gets the value of each.
  */
-static inline void
+static void
 walk_bundle(const MlopsWalkNode *nodes, const MlopsBundle *bundle,
 			const float *slots, float *leaves)
 {
-	const MlopsWalkNode *n0 = nodes + bundle->root[0];
-	const MlopsWalkNode *n1 = nodes + bundle->root[1];
-	const MlopsWalkNode *n2 = nodes + bundle->root[2];
-	const MlopsWalkNode *n3 = nodes + bundle->root[3];
-	const MlopsWalkNode *n4 = nodes + bundle->root[4];
-	const MlopsWalkNode *n5 = nodes + bundle->root[5];
-	const MlopsWalkNode *n6 = nodes + bundle->root[6];
-	const MlopsWalkNode *n7 = nodes + bundle->root[7];
-
-#define STEP(n) n += n->step + !(slots[n->slot] < n->value)
-
-	for (uint32 depth = bundle->depth; depth > 0; depth--)
+	if (bundle->num_trees > MLOPS_LANES / 2)
 	{
-		STEP(n0);
-		STEP(n1);
-		STEP(n2);
-		STEP(n3);
-		STEP(n4);
-		STEP(n5);
-		STEP(n6);
-		STEP(n7);
+		WHOLE(START)
+		for (uint32 depth = bundle->depth; depth > 0; depth--)
+		{
+			WHOLE(STEP)
+		}
+		WHOLE(STORE)
 	}
-
-#undef STEP
-
-	leaves[0] = n0->value;
-	leaves[1] = n1->value;
-	leaves[2] = n2->value;
-	leaves[3] = n3->value;
-	leaves[4] = n4->value;
-	leaves[5] = n5->value;
-	leaves[6] = n6->value;
-	leaves[7] = n7->value;
+	else
+	{
+		HALF(START)
+		for (uint32 depth = bundle->depth; depth > 0; depth--)
+		{
+			HALF(STEP)
+		}
+		HALF(STORE)
+	}
 }
 
 /*
@@ -225,20 +277,11 @@ mlops_forest_margin(const MlopsForest *forest, const float *row,
 	if (walk->ordered && forest->num_groups == 1)
 	{
 		float		sum = forest->base_last ? 0.0f : base[0];
-		uint32		whole = walk->num_walked / MLOPS_LANES;
 
-		for (uint32 b = 0; b < whole; b++)
+		for (uint32 b = 0; b < walk->num_bundles; b++)
 		{
-			float		values[MLOPS_LANES];
-
-			walk_bundle(nodes, &bundles[b], slots, values);
-			for (int k = 0; k < MLOPS_LANES; k++)
-				sum += values[k];
-		}
-		if (whole < walk->num_bundles)
-		{
-			walk_bundle(nodes, &bundles[whole], slots, leaves);
-			for (uint32 k = 0; k < walk->num_walked % MLOPS_LANES; k++)
+			walk_bundle(nodes, &bundles[b], slots, leaves);
+			for (uint32 k = 0; k < bundles[b].num_trees; k++)
 				sum += leaves[k];
 		}
 		margins[0] = forest->base_last ? base[0] + sum : sum;

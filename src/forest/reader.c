@@ -247,10 +247,11 @@ mlops_reader_integer(MlopsReader *reader, int64 *value)
 
 /*
  * Before an array is read into a vector: empty the vector, and where the
- * format says how many items come, make room for them.
+ * format says how many items come, make room for them.  Items of the given
+ * type of UBJSON are taken at once.
  */
 static bool
-enter_vector(MlopsReader *reader, MlopsVector *vector, size_t element)
+enter_vector(MlopsReader *reader, MlopsVector *vector, size_t element, uint8 type)
 {
 	int64		left;
 
@@ -258,8 +259,12 @@ enter_vector(MlopsReader *reader, MlopsVector *vector, size_t element)
 	if (!mlops_reader_enter_array(reader))
 		return false;
 	left = reader->level[reader->depth - 1].left;
-	return left <= 0 ||
-		mlops_vector_reserve(reader->support, vector, element, (size_t) left);
+	if (left <= 0)
+		return true;
+	if (!mlops_vector_reserve(reader->support, vector, element, (size_t) left))
+		return false;
+	mlops_ubjson_take_all(reader, vector, type);
+	return true;
 }
 
 /*
@@ -285,7 +290,7 @@ mlops_reader_floats(MlopsReader *reader, MlopsVector *floats)
 {
 	bool		more;
 
-	if (!enter_vector(reader, floats, sizeof(float)))
+	if (!enter_vector(reader, floats, sizeof(float), 'd'))
 		return false;
 	for (;;)
 	{
@@ -312,7 +317,7 @@ mlops_reader_integers(MlopsReader *reader, MlopsVector *integers)
 {
 	bool		more;
 
-	if (!enter_vector(reader, integers, sizeof(int32)))
+	if (!enter_vector(reader, integers, sizeof(int32), 'l'))
 		return false;
 	for (;;)
 	{
@@ -338,7 +343,7 @@ mlops_reader_longs(MlopsReader *reader, MlopsVector *longs)
 {
 	bool		more;
 
-	if (!enter_vector(reader, longs, sizeof(int64)))
+	if (!enter_vector(reader, longs, sizeof(int64), 'L'))
 		return false;
 	for (;;)
 	{
@@ -360,7 +365,7 @@ mlops_reader_flags(MlopsReader *reader, MlopsVector *flags)
 {
 	bool		more;
 
-	if (!enter_vector(reader, flags, sizeof(uint8)))
+	if (!enter_vector(reader, flags, sizeof(uint8), 'U'))
 		return false;
 	for (;;)
 	{

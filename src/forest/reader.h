@@ -120,5 +120,6 @@ extern bool mlops_ubjson_integer(MlopsReader *reader, int64 *value);
 extern bool mlops_ubjson_float(MlopsReader *reader, float *value);
 extern bool mlops_ubjson_flag(MlopsReader *reader, uint8 *value);
 extern bool mlops_ubjson_scalar(MlopsReader *reader);
+extern void mlops_ubjson_take_all(MlopsReader *reader, MlopsVector *vector, uint8 type);
 
 #endif							/* MLOPS_FOREST_READER_H */

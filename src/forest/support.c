@@ -51,6 +51,13 @@ mlops_fail(MlopsSupport *support, MlopsForestErrorCode code, size_t offset,
 	va_start(args, format);
 	vsnprintf(error->message, sizeof(error->message), format, args);
 	va_end(args);
+
+	/* words of the file may be cut within a character, or not be printable */
+	for (char *p = error->message; *p != '\0'; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	if (hint != NULL)
 	{
 		size_t		len = strlen(hint);

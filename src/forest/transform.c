@@ -30,7 +30,7 @@ static const MlopsObjective objectives[] = {
 	{"reg:tweedie", MLOPS_TASK_REGRESSION, MLOPS_LINK_LOG, MLOPS_TRANSFORM_EXP},
 	{"count:poisson", MLOPS_TASK_REGRESSION, MLOPS_LINK_LOG, MLOPS_TRANSFORM_EXP},
 	{"survival:cox", MLOPS_TASK_REGRESSION, MLOPS_LINK_LOG, MLOPS_TRANSFORM_EXP},
-	{"survival:aft", MLOPS_TASK_REGRESSION, MLOPS_LINK_LOG, MLOPS_TRANSFORM_EXP},
+	{"survival:aft", MLOPS_TASK_REGRESSION, MLOPS_LINK_LOG, MLOPS_TRANSFORM_EXP_DOUBLE},
 	{"binary:logistic", MLOPS_TASK_BINARY, MLOPS_LINK_LOGIT, MLOPS_TRANSFORM_SIGMOID},
 	{"binary:logitraw", MLOPS_TASK_BINARY, MLOPS_LINK_IDENTITY, MLOPS_TRANSFORM_IDENTITY},
 	{"binary:hinge", MLOPS_TASK_BINARY, MLOPS_LINK_IDENTITY, MLOPS_TRANSFORM_STEP},
@@ -75,9 +75,19 @@ since(const int *version, int major, int minor, int patch)
  * instead of starting from it?
  */
 bool
-mlops_objective_base_last(const int *version)
+mlops_version_base_last(const int *version)
 {
 	return !since(version, 1, 3, 0);
+}
+
+/*
+ * Did that library let categories which lie beyond the set of a split take the
+ * default direction, as missing values do, instead of going left?
+ */
+bool
+mlops_version_unseen_default(const int *version)
+{
+	return since(version, 1, 6, 0) && !since(version, 1, 7, 3);
 }
 
 /*
@@ -211,6 +221,10 @@ mlops_forest_transform(const MlopsForest *forest, const float *margins, float *o
 		case MLOPS_TRANSFORM_EXP:
 			for (int i = 0; i < count; i++)
 				outputs[i] = expf(margins[i]);
+			break;
+		case MLOPS_TRANSFORM_EXP_DOUBLE:
+			for (int i = 0; i < count; i++)
+				outputs[i] = (float) exp(margins[i]);
 			break;
 		case MLOPS_TRANSFORM_SOFTMAX:
 			mlops_forest_softmax(margins, count, outputs);

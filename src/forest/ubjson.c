@@ -55,7 +55,7 @@ number_size(uint8 type)
 }
 
 /* the bits of a number of this size at these bytes, most significant first */
-static inline uint64
+static pg_attribute_always_inline uint64
 load_bits(const uint8 *bytes, int size)
 {
 	uint64		bits = 0;
@@ -387,4 +387,43 @@ mlops_ubjson_scalar(MlopsReader *reader)
 		return true;
 	}
 	return take_number(reader, &type, &bits);
+}
+
+/*
+ * Take all items of the innermost array into a vector that has room for them,
+ * if they are of the given type: 'U', flags, and 'd', 'l' and 'L', of 4, 4 and
+ * 8 bytes.  Otherwise do nothing; items can always be taken one by one.
+ */
+void
+mlops_ubjson_take_all(MlopsReader *reader, MlopsVector *vector, uint8 type)
+{
+	MlopsLevel *level = &reader->level[reader->depth - 1];
+	const uint8 *bytes = reader->bytes + reader->pos;
+	size_t		count = (size_t) level->left;
+
+	if (level->type != type)
+		return;
+	if (type == 'U')
+	{
+		uint8		all = 0;
+
+		for (size_t i = 0; i < count; i++)
+			all |= bytes[i];
+		if (all > 1)
+			return;
+		memcpy(vector->data, bytes, count);
+	}
+	else if (type == 'L')
+	{
+		for (size_t i = 0; i < count; i++)
+			((uint64 *) vector->data)[i] = load_bits(bytes + 8 * i, 8);
+	}
+	else
+	{
+		for (size_t i = 0; i < count; i++)
+			((uint32 *) vector->data)[i] = (uint32) load_bits(bytes + 4 * i, 4);
+	}
+	vector->count = count;
+	reader->pos += count * number_size(type);
+	level->left = 0;
 }

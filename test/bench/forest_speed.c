@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * forest_speed.c
+ *	  How long scoring takes, beside libxgboost in the same run.
+ *
+ * build: cc -O2 -ffp-contract=off -Isrc -I$(pg_config --includedir-server) \
+ *			test/bench/forest_speed.c src/forest/<all>.c -lxgboost -lm
+ *
+ * Usage: forest_speed [rows]
+ *
+ * Trains models on random numbers with noise, 28 columns, 2 % of them missing,
+ * so that trees are as uneven as real ones; then scores other rows of the same
+ * kind, all distinct, in three ways, each on one thread: libxgboost with all
+ * rows at once, libxgboost with one call per row, and the row kernel with one
+ * call per row.  The three take turns in slices, so that a machine that slows
+ * down slows all of them; the fastest slice of each counts.  Ratios above 1
+ * mean that ours is faster.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "c.h"
+
+#undef printf
+#undef fprintf
+#undef snprintf
+
+#include <math.h>
+#include <time.h>
+#include <xgboost/c_api.h>
+
+#include "forest/forest.h"
+
+#define COLUMNS		28
+#define TRAIN_ROWS	50000
+#define SLICES		5
+
+#define CHECK(call) \
+	do { \
+		if ((call) != 0) \
+		{ \
+			fprintf(stderr, "%s\n", XGBGetLastError()); \
+			exit(1); \
+		} \
+	} while (0)
+
+static uint64 state = UINT64CONST(0x9E3779B97F4A7C15);
+
+/* xorshift64* */
+static uint64
+next_random(void)
+{
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return state * UINT64CONST(2685821657736338717);
+}
+
+static double
+uniform(void)
+{
+	return (next_random() >> 11) * (1.0 / 9007199254740992.0);
+}
+
+static double
+normal(void)
+{
+	return sqrt(-2 * log(1 - uniform())) * cos(6.283185307179586 * uniform());
+}
+
+static double
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+/* random rows, and labels if wanted */
+static void
+make_rows(float *rows, float *labels, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		float	   *row = rows + (size_t) i * COLUMNS;
+		double		score = 0;
+
+		for (int k = 0; k < COLUMNS; k++)
+			row[k] = (float) normal();
+		for (int k = 0; k + 2 < COLUMNS; k += 3)
+			score += row[k] * row[k + 1] + sin(2 * row[k + 2]);
+		if (labels)
+			labels[i] = score + 3 * normal() > 0;
+		for (int k = 0; k < COLUMNS; k++)
+		{
+			if (uniform() < 0.02)
+				row[k] = NAN;
+		}
+	}
+}
+
+static void *
+plain_alloc(void *arg, size_t size)
+{
+	return malloc(size);
+}
+
+static void
+plain_release(void *arg, void *chunk)
+{
+	free(chunk);
+}
+
+static const MlopsForestEnv env = {plain_alloc, plain_release, NULL, NULL};
+
+static const char *const config =
+	"{\"type\":1,\"training\":false,\"iteration_begin\":0,\"iteration_end\":0,"
+	"\"strict_shape\":false,\"missing\":NaN,\"cache_id\":0}";
+
+/* one model: train, read, score, print a line */
+static void
+bench(DMatrixHandle train, int trees, int depth, const float *rows, int count)
+{
+	BoosterHandle booster;
+	DMatrixHandle proxy;
+	const char *bytes;
+	bst_ulong	len;
+	char		value[16];
+	MlopsForest *forest;
+	MlopsForestError error;
+	MlopsForestInfo info;
+	void	   *scratch;
+	float	   *margins;
+	float	   *expected;
+	double		best_batch = 1e9;
+	double		best_call = 1e9;
+	double		best_ours = 1e9;
+	double		read_theirs;
+	double		read_ours;
+	long		differ = 0;
+	int			calls = Min(count, 20000);
+
+	CHECK(XGBoosterCreate(&train, 1, &booster));
+	CHECK(XGBoosterSetParam(booster, "objective", "binary:logistic"));
+	CHECK(XGBoosterSetParam(booster, "tree_method", "hist"));
+	CHECK(XGBoosterSetParam(booster, "eta", "0.05"));
+	CHECK(XGBoosterSetParam(booster, "verbosity", "0"));
+	CHECK(XGBoosterSetParam(booster, "seed", "1"));
+	snprintf(value, sizeof(value), "%d", depth);
+	CHECK(XGBoosterSetParam(booster, "max_depth", value));
+	for (int i = 0; i < trees; i++)
+		CHECK(XGBoosterUpdateOneIter(booster, i, train));
+	CHECK(XGBoosterSaveModelToBuffer(booster, "{\"format\":\"ubj\"}", &len, &bytes));
+	bytes = memcpy(malloc(len), bytes, len);
+	CHECK(XGBoosterFree(booster));
+
+	/* a booster that has nothing cached of the training */
+	CHECK(XGBoosterCreate(NULL, 0, &booster));
+	CHECK(XGBoosterSetParam(booster, "nthread", "1"));
+	read_theirs = seconds();
+	CHECK(XGBoosterLoadModelFromBuffer(booster, bytes, len));
+	read_theirs = seconds() - read_theirs;
+	CHECK(XGBoosterSetParam(booster, "nthread", "1"));
+	read_ours = seconds();
+	forest = mlops_forest_read(bytes, len, &env, &error);
+	read_ours = seconds() - read_ours;
+	if (forest == NULL)
+	{
+		fprintf(stderr, "%s\n", error.message);
+		exit(1);
+	}
+	mlops_forest_info(forest, &info);
+	scratch = malloc(mlops_forest_scratch_size(forest));
+	margins = malloc(count * sizeof(float));
+	expected = malloc(count * sizeof(float));
+	CHECK(XGProxyDMatrixCreate(&proxy));
+
+	for (int slice = 0; slice < SLICES; slice++)
+	{
+		char		array[200];
+		const bst_ulong *shape;
+		bst_ulong	dim;
+		const float *result;
+		double		start;
+
+		snprintf(array, sizeof(array),
+				 "{\"data\":[%zu,true],\"shape\":[%d,%d],\"typestr\":\"<f4\",\"version\":3}",
+				 (size_t) rows, count, COLUMNS);
+		start = seconds();
+		CHECK(XGBoosterPredictFromDense(booster, array, config, proxy, &shape, &dim, &result));
+		best_batch = Min(best_batch, (seconds() - start) / count);
+		memcpy(expected, result, count * sizeof(float));
+
+		start = seconds();
+		for (int i = 0; i < calls; i++)
+		{
+			snprintf(array, sizeof(array),
+					 "{\"data\":[%zu,true],\"shape\":[1,%d],\"typestr\":\"<f4\",\"version\":3}",
+					 (size_t) (rows + (size_t) i * COLUMNS), COLUMNS);
+			CHECK(XGBoosterPredictFromDense(booster, array, config, proxy, &shape, &dim, &result));
+		}
+		best_call = Min(best_call, (seconds() - start) / calls);
+
+		start = seconds();
+		for (int i = 0; i < count; i++)
+			mlops_forest_margin(forest, rows + (size_t) i * COLUMNS, scratch, &margins[i]);
+		best_ours = Min(best_ours, (seconds() - start) / count);
+	}
+	for (int i = 0; i < count; i++)
+		differ += memcmp(&margins[i], &expected[i], sizeof(float)) != 0;
+
+	printf("%5d x %-2d  %9ld  %8.2f  %8.2f  %8.2f  %6.2f  %8.1f  %8.1f  %6.1f  %6ld\n",
+		   trees, depth, (long) info.num_nodes, best_batch * 1e6, best_call * 1e6, best_ours * 1e6,
+		   best_ours * 1e9 / trees, best_batch / best_ours, best_call / best_ours,
+		   read_theirs / read_ours, differ);
+	fflush(stdout);
+	CHECK(XGDMatrixFree(proxy));
+	CHECK(XGBoosterFree(booster));
+	free(forest);
+	free(scratch);
+	free(margins);
+	free(expected);
+	free((void *) bytes);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const int models[][2] = {{100, 6}, {500, 6}, {500, 8}, {1000, 8}, {2000, 10}};
+	int			count = argc > 1 ? atoi(argv[1]) : 100000;
+	float	   *train_rows = malloc((size_t) TRAIN_ROWS * COLUMNS * sizeof(float));
+	float	   *labels = malloc(TRAIN_ROWS * sizeof(float));
+	float	   *rows = malloc((size_t) count * COLUMNS * sizeof(float));
+	DMatrixHandle train;
+
+	make_rows(train_rows, labels, TRAIN_ROWS);
+	make_rows(rows, NULL, count);
+	CHECK(XGDMatrixCreateFromMat(train_rows, TRAIN_ROWS, COLUMNS, NAN, &train));
+	CHECK(XGDMatrixSetFloatInfo(train, "label", labels, TRAIN_ROWS));
+
+	printf("microseconds per row, one thread, %d distinct rows of %d columns\n\n", count, COLUMNS);
+	printf("%10s  %9s  %8s  %8s  %8s  %6s  %8s  %8s  %6s  %6s\n", "model", "nodes", "batch",
+		   "call", "ours", "ns per", "batch", "call", "read", "rows");
+	printf("%10s  %9s  %8s  %8s  %8s  %6s  %8s  %8s  %6s  %6s\n", "", "", "", "", "", "tree",
+		   "/ ours", "/ ours", "/ ours", "differ");
+	for (int i = 0; i < (int) lengthof(models); i++)
+		bench(train, models[i][0], models[i][1], rows, count);
+	CHECK(XGDMatrixFree(train));
+	free(train_rows);
+	free(labels);
+	free(rows);
+	return 0;
+}
