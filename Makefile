@@ -1,7 +1,7 @@
 # mlops: build, install and test.
 #
 #   make demo     set up what is missing, build, start a private server, show the main job
-#   make check    the same set-up, then every test
+#   make check    the same set-up, then every test; make tap TESTS='010_audit' a few of a suite
 #   make, make install, make installcheck, make uninstall, make clean
 #                 as in any extension, against the PostgreSQL of PG_CONFIG
 #
@@ -21,7 +21,7 @@ $(filter-out $(PRIVATE),$(MAKECMDGOALS)):
 
 # Variables of the command line go by name, and make's own flags not at all:
 # DATA, the user's file here, is a list of files to install for PGXS.
-export PG_CONFIG
+export PG_CONFIG TESTS
 export DEMO_DATA = $(value DATA)
 export DEMO_LABEL = $(value LABEL)
 $(filter $(PRIVATE),$(MAKECMDGOALS)):
@@ -53,7 +53,7 @@ PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-stateme
 SHLIB_LINK  = -lm
 
 REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS   = --inputdir=test
+REGRESS_OPTS   = --inputdir=test --load-extension=mlops
 ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=mlops
 
@@ -107,12 +107,16 @@ UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/uni
 UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/audit/encode.o,$(OBJS))
 FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
 FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+# a C file of test/bench that no script there names is a benchmark by itself
+BENCH_PROGRAMS = $(patsubst test/bench/%.c,build/bench/%,$(foreach c,$(sort $(wildcard test/bench/*.c)),\
+	$(if $(shell grep -lw $(notdir $(c)) test/bench/*.sh),,$(c))))
 SERVERLESS    = -L$(pkglibdir) -L$(libdir) -lpgcommon -lpgport -lm -lpthread
 link_of       = $(shell sed -n 's,^/\* link: \(.*\) \*/$$,\1,p' $(1))
 
-.PHONY: unit-programs fuzz-programs
+.PHONY: unit-programs fuzz-programs bench-programs
 unit-programs: $(UNIT_PROGRAMS)
 fuzz-programs: $(FUZZ_PROGRAMS)
+bench-programs: $(BENCH_PROGRAMS)
 
 build/unit/lib.a: $(UNIT_OBJS)
 	@mkdir -p $(@D)
@@ -120,6 +124,10 @@ build/unit/lib.a: $(UNIT_OBJS)
 
 build/unit/%: test/unit/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/flags
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a $(call link_of,$<) $(SERVERLESS)
+
+build/bench/%: test/bench/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itest/unit $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a -lxgboost $(SERVERLESS)
 
 build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h src/*.h src/*/*.h) build/flags
 	@mkdir -p $(@D)

@@ -14,7 +14,7 @@ make_root() {
 	share=$("$PG_CONFIG" --sharedir)
 
 	# any package that comes, goes or changes makes it anew
-	stamp=$(ls -lR --time-style=full-iso "$bin" "$lib" "$share" | cksum)
+	stamp=$(find "$bin" "$lib" "$share" -printf '%p %s %T@\n' | sort | cksum)
 	if [ "$(cat "$ROOT/stamp" 2> /dev/null)" != "$stamp" ]; then
 		stop_servers
 		rm -rf "$ROOT" "$ROOT.new"

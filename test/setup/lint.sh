@@ -14,7 +14,7 @@ check() {
 		echo "ok $number - $name"
 	else
 		echo "not ok $number - $name"
-		sed 's/^/# /' <<< "$found"
+		echo "# ${found//$'\n'/$'\n'# }"
 	fi
 }
 
@@ -45,14 +45,14 @@ version_tests() { grep -n PG_VERSION_NUM $sources | grep -v '^src/compat\.h:'; }
 
 # shellcheck disable=SC2086
 xgboost_users() {
-	grep -nE '#include.*xgboost' $sources | grep -v '^src/trainer/'
-	grep -rnE '#include.*xgboost' test --include='*.[ch]' | grep -vE '^test/(bench|unit)/'
+	grep -nE '#include *[<"]xgboost/' $sources | grep -v '^src/trainer/'
+	grep -rnE '#include *[<"]xgboost/' test --include='*.[ch]' | grep -vE '^test/(bench|unit)/'
 }
 
 # what is not a header of the system, of the C library's kind, or of our own
 server_headers() {
 	local file header
-	for file in src/$1/*.[ch]; do
+	for file in "src/$1"/*.[ch]; do
 		sed -n 's/^#include "\(.*\)".*/\1/p' "$file" | while read -r header; do
 			[ "$header" = "${2:-}" ] || [ -f "src/$header" ] || [ -f "src/$1/$header" ] ||
 				echo "$file: $header"
@@ -108,7 +108,11 @@ links() {
 	done
 }
 
-shell_scripts() { shellcheck -x .ci/run test/*/*.sh; }
+# sourced ones are seen where they are sourced
+shell_scripts() {
+	shellcheck -x -a test/setup/run.sh
+	shellcheck .ci/run test/setup/{lint,as-tap}.sh test/demo/check.sh test/bench/*.sh test/unit/*.sh
+}
 
 check 'one version in mlops.control, META.json and CHANGELOG.md' versions
 check 'the library exports only names that are ours' exports

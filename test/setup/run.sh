@@ -18,7 +18,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 for variable in ${!PG@} DATA; do
 	[ "$variable" = PG_CONFIG ] || unset "$variable"
 done
-export LC_ALL=C.UTF-8
+export LANG=C.UTF-8 LC_ALL=C.UTF-8
 shopt -s nullglob
 
 # shellcheck source=test/setup/lib.sh
@@ -53,9 +53,11 @@ needs_stage() {
 
 run_in_stage() {
 	say "working in $stage, because the account $TESTER (or make) cannot work in $TOP"
-	mkdir -p -m 755 "$stage"
+	mkdir -p "$stage"
 	# /var/tmp is everybody's: somebody else's folder must not become ours
-	[ ! -L "$stage" ] && [ -O "$stage" ] || die "$stage exists and is not yours"
+	if [ -L "$stage" ] || [ ! -O "$stage" ]; then
+		die "$stage exists and is not yours"
+	fi
 	# what was deleted here is deleted there; build products stay, for speed
 	find "$stage" -path "$stage/build" -prune -o -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc' \
 		! -name '*.so' ! -name mlops-trainer ! -name 'mlops--*.sql' -print | while read -r file; do

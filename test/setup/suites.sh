@@ -15,12 +15,13 @@ suite_lint() { harness bash -- test/setup/lint.sh; }
 
 suite_unit() {
 	build_programs
-	harness -- $(built unit) test/unit/*.sh
+	files test/unit .sh
+	harness -- "${PROGRAMS[@]}" "${FILES[@]}"
 }
 
 suite_fuzz() {
 	build_programs
-	harness test/setup/as-tap.sh -- $(built fuzz)
+	harness test/setup/as-tap.sh -- "${PROGRAMS[@]}"
 }
 
 suite_regress() {
@@ -42,13 +43,15 @@ suite_pgtap() {
 	export PGDATABASE=pgtap
 	as_tester psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
 	as_tester psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION mlops' -c 'CREATE EXTENSION pgtap'
-	harness psql -XAtq -v ON_ERROR_STOP=1 -f -- test/pgtap/*.sql
+	files test/pgtap .sql
+	harness psql -XAtq -v ON_ERROR_STOP=1 -f -- "${FILES[@]}"
 }
 
 suite_tap() {
 	export TESTDIR=$CHECK/tap TESTDATADIR=$CHECK/tap/tmp_check TESTLOGDIR=$CHECK/tap/tmp_check/log
 	export PG_TEST_PORT_DIR=$CHECK/tap/ports PG_REGRESS=$PGXS_DIR/src/test/regress/pg_regress
-	harness perl -I "$PGXS_DIR/src/test/perl" -I test/t -- test/t/*.pl
+	files test/t .pl
+	harness perl -I "$PGXS_DIR/src/test/perl" -I test/t -- "${FILES[@]}"
 }
 
 suite_demo() {
@@ -67,21 +70,26 @@ suite_demo() {
 
 # --- parts
 
-# The names, without $2, of the files in $1 that end so.
+# The names, without $2, of the files in $1 that end so; if TESTS has names,
+# those alone.
 names() {
-	local file
+	local file name
 	for file in "$1"/*"$2"; do
-		basename "$file" "$2"
+		name=$(basename "$file" "$2")
+		if [[ -z "${TESTS:-}" || " $TESTS " == *" $name "* ]]; then
+			echo "$name"
+		fi
 	done
 }
 
-# The programs that the C files of test/$1 become; one that was not built is
-# named all the same, and fails.
-built() { names "test/$1" .c | sed "s,^,build/$1/,"; }
+# files DIRECTORY END: sets FILES to the paths of the same.
+files() { mapfile -t FILES < <(names "$1" "$2" | sed "s,.*,$1/&$2,"); }
 
-# Build the programs of the suite, as many as can be; errors are shown.
+# Build the programs of the suite, as many as can be; errors are shown.  Sets
+# PROGRAMS to what they should become: one that is not there then fails.
 build_programs() {
 	local log=$CHECK/$suite/make.log
+	mapfile -t PROGRAMS < <(names "test/$suite" .c | sed "s,^,build/$suite/,")
 	make -k WERROR=-Werror "$suite-programs" > "$log" 2>&1 || show_errors "$log"
 }
 
@@ -111,14 +119,16 @@ regress() {
 	echo "$passed $((total - passed))"
 }
 
-# The benchmarks, one after the other on one server.
+# The benchmarks, one after the other, in C alone and on one server.
 run_benchmarks() {
-	local script
-	mkdir -p "$CHECK"
+	local bench
+	run_logged "$BUILD/bench.log" make WERROR=-Werror bench-programs || die 'a benchmark could not be built'
 	server_start check 'fsync = off'
-	for script in test/bench/*.sh; do
-		say "$script"
-		as_tester "$script"
+	for bench in build/bench/* test/bench/*.sh; do
+		if [[ -z "${TESTS:-}" || " $TESTS " == *" $(basename "$bench" .sh) "* ]]; then
+			say "$bench"
+			as_tester "$bench"
+		fi
 	done
 	server_stop check
 }
