@@ -19,6 +19,7 @@
 
 #include "errors.h"
 #include "mlops.h"
+#include "registry/privilege.h"
 #include "scoring/scorer.h"
 
 PG_FUNCTION_INFO_V1(mlops_predict_row);
@@ -44,7 +45,7 @@ PG_FUNCTION_INFO_V1(mlops_predict_margin_columns);
 static MlopsScorer *
 score(FunctionCallInfo fcinfo, MlopsInput input)
 {
-	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input);
+	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE);
 
 	mlops_forest_margin(scorer->model->forest, scorer->vector, scorer->scratch, scorer->margins);
 	return scorer;

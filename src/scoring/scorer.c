@@ -48,7 +48,6 @@ typedef struct View
 typedef struct Scorer
 {
 	MlopsScorer scorer;			/* its model is NULL until resolved */
-	MemoryContext context;
 	View		view;
 	struct varlena *reference;
 	MemoryContext binding_context;	/* child of context */
@@ -93,7 +92,7 @@ same_view(const View *a, const View *b)
  * Begin anew: resolve the reference for the present user and statement.
  */
 static void
-resolve(Scorer *site, struct varlena *modelref, const View *view)
+resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 {
 	MlopsScorer *scorer = &site->scorer;
 	MlopsReference reference;
@@ -102,19 +101,21 @@ resolve(Scorer *site, struct varlena *modelref, const View *view)
 	MemoryContext old;
 
 	scorer->model = NULL;
+	scorer->extra = NULL;
 	site->binding = NULL;
-	MemoryContextReset(site->context);
+	MemoryContextReset(scorer->context);
 
 	mlops_modelref_split(modelref, &reference);
-	mlops_resolve(view->user, &reference, MLOPS_SCORE, &resolved);
+	mlops_resolve(view->user, &reference, privilege, &resolved);
+	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
 
-	site->binding_context = AllocSetContextCreate(site->context, "mlops binding",
+	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
 												  ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(site->context);
+	old = MemoryContextSwitchTo(scorer->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
 	site->view = *view;
-	model = mlops_model_hold(&resolved, site->context);
+	model = mlops_model_hold(&resolved, scorer->context);
 	scorer->vector = palloc(mul_size(sizeof(float), Max(model->info.num_features, 1)));
 	scorer->scratch = palloc(mlops_forest_scratch_size(model->forest));
 	scorer->margins = palloc(mul_size(sizeof(float), model->info.num_groups));
@@ -127,7 +128,7 @@ resolve(Scorer *site, struct varlena *modelref, const View *view)
  * The scorer of this call site, resolved for the reference in argument 0.
  */
 static Scorer *
-get_scorer(FunctionCallInfo fcinfo)
+get_scorer(FunctionCallInfo fcinfo, int privilege)
 {
 	Scorer	   *site = fcinfo->flinfo->fn_extra;
 	struct varlena *modelref = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
@@ -136,15 +137,15 @@ get_scorer(FunctionCallInfo fcinfo)
 	if (site == NULL)
 	{
 		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Scorer));
-		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "mlops scorer",
-											  ALLOCSET_SMALL_SIZES);
+		site->scorer.context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "mlops scorer",
+													 ALLOCSET_SMALL_SIZES);
 		fcinfo->flinfo->fn_extra = site;
 	}
 	if (site->scorer.model == NULL || !same_view(&site->view, &view) ||
 		VARSIZE_ANY_EXHDR(site->reference) != VARSIZE_ANY_EXHDR(modelref) ||
 		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
 			   VARSIZE_ANY_EXHDR(modelref)) != 0)
-		resolve(site, modelref, &view);
+		resolve(site, modelref, &view, privilege);
 	return site;
 }
 
@@ -211,19 +212,21 @@ bind_columns(Scorer *site, FunctionCallInfo fcinfo)
 
 /*
  * The scorer of this call site with the version that argument 0 means and the
- * vector of the row in argument 1.  It lives as long as the call site, and
- * holds until the next call.  Errors ML001 to ML003, 42501 and ML020.
+ * vector of the row in argument 1, for a caller with this privilege.  It lives
+ * as long as the call site, and holds until the next call.  Errors ML001 to
+ * ML003, 42501 and ML020.
  */
 MlopsScorer *
-mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input)
+mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
 {
-	Scorer	   *site = get_scorer(fcinfo);
+	Scorer	   *site = get_scorer(fcinfo, privilege);
 	MlopsScorer *scorer = &site->scorer;
 
 	switch (input)
 	{
 		case MLOPS_INPUT_ROW:
 			read_row(site, PG_GETARG_HEAPTUPLEHEADER(1));
+			scorer->binding = site->binding;
 			break;
 		case MLOPS_INPUT_ARRAY:
 			mlops_vector_from_array(scorer->model, PG_GETARG_ARRAYTYPE_P(1), scorer->vector);

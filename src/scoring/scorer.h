@@ -12,7 +12,7 @@
 
 #include "fmgr.h"
 
-#include "registry/model.h"
+#include "scoring/binding.h"
 
 /* what argument 1 of a scoring function is */
 typedef enum MlopsInput
@@ -27,12 +27,16 @@ typedef enum MlopsInput
 typedef struct MlopsScorer
 {
 	const MlopsModel *model;
+	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
+	const MlopsBinding *binding;	/* of a row: its values are the present row's */
 	float	   *vector;			/* the row: a value per feature, NaN is missing */
 	void	   *scratch;		/* of the engine */
 	float	   *margins;		/* room for one per group */
 	float	   *outputs;		/* room for one per output */
+	MemoryContext context;		/* reset when the call site begins anew */
+	void	   *extra;			/* the caller's, in that context; NULL then */
 } MlopsScorer;
 
-extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input);
+extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
 
 #endif							/* MLOPS_SCORER_H */

@@ -75,6 +75,6 @@ run_demo() {
 	    SELECT jsonb_pretty(mlops.describe('$model/2'));
 	    \\df mlops.*
 
-	The server runs until: make stop
+	The server runs until "make stop"; another "make demo" begins anew.
 	EOT
 }

@@ -28,7 +28,7 @@ as_tester() {
 	fi
 }
 
-# make_dir DIR: an empty directory that the tester owns.
+# fresh_dir DIR: an empty directory that the tester owns.
 fresh_dir() {
 	rm -rf "$1"
 	mkdir -p "$1"

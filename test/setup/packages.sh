@@ -11,6 +11,7 @@ MAJORS='18 17 16 15'
 find_postgres() {
 	local major dir
 	if [ -n "${PG_CONFIG:-}" ]; then
+		command -v "$PG_CONFIG" > /dev/null || die "PG_CONFIG=$PG_CONFIG is not a program"
 		PG_MAJOR=$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 		return
 	fi

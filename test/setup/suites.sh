@@ -41,7 +41,8 @@ suite_isolation() {
 suite_pgtap() {
 	server_start check 'fsync = off'
 	export PGDATABASE=pgtap
-	as_tester psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
+	as_tester psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'SET client_min_messages = warning' \
+		-c 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
 	as_tester psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION mlops' -c 'CREATE EXTENSION pgtap'
 	files test/pgtap .sql
 	harness psql -XAtq -v ON_ERROR_STOP=1 -f -- "${FILES[@]}"
