@@ -170,7 +170,8 @@ check_sets(MlopsBuild *build, int tree)
 
 /*
  * Does every path from the root lead forward, to a leaf, without meeting
- * another path?  Leaves in columns->depth how deep each node lies.
+ * another path?  No two can meet, since a child names its only parent.  Leaves
+ * in columns->depth how deep each node lies.
  */
 static bool
 check_paths(MlopsBuild *build, int tree, int *num_reached, int *max_depth)
@@ -220,9 +221,6 @@ check_paths(MlopsBuild *build, int tree, int *num_reached, int *max_depth)
 			return bad_tree(build, &columns->right,
 							"the right child of node %d of tree %d is %d, not one more than the left, %d",
 							i, tree, right, left);
-		if (depth[left] != UNREACHED || depth[right] != UNREACHED)
-			return bad_tree(build, &columns->left,
-							"the children of node %d of tree %d have another parent", i, tree);
 		if (int32_at(&columns->parents, left) != i || int32_at(&columns->parents, right) != i)
 			return bad_tree(build, &columns->parents,
 							"the children of node %d of tree %d have another parent", i, tree);

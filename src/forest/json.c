@@ -182,7 +182,10 @@ check_escape(MlopsReader *reader, size_t pos, size_t *len)
 
 	reader->pos = pos;
 	if (rest < 2)
+	{
+		reader->pos = reader->len;
 		return unexpected(reader, "an escape sequence");
+	}
 	*len = 2;
 	if (bytes[1] != '\0' && strchr("\"\\/bfnrt", bytes[1]) != NULL)
 		return true;

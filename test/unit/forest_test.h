@@ -257,7 +257,7 @@ raw_item(const void *text, size_t text_len, const void *binary, size_t binary_le
 {
 	Item	   *item = new_item(ITEM_RAW);
 
-	item->text = malloc(text_len + 1);
+	item->text = calloc(text_len + 1, 1);
 	memcpy(item->text, text, text_len);
 	item->text_len = text_len;
 	item->binary = malloc(binary_len + 1);
@@ -328,6 +328,24 @@ find(Item *root, const char *path, Item **parent, int *place)
 		path += len + (path[len] == '/');
 	}
 	return item;
+}
+
+/* a copy of an item and all in it */
+static inline Item *
+copy_item(const Item *item)
+{
+	Item	   *copy = malloc(sizeof(Item));
+
+	*copy = *item;
+	copy->items = NULL;
+	copy->count = 0;
+	for (int i = 0; i < item->count; i++)
+		append_item(copy, copy_item(item->items[i]));
+	if (item->text != NULL)
+		copy->text = memcpy(malloc(item->text_len + 1), item->text, item->text_len + 1);
+	if (item->binary != NULL)
+		copy->binary = memcpy(malloc(item->binary_len + 1), item->binary, item->binary_len);
+	return copy;
 }
 
 /* put something else in the place of an item */
@@ -490,6 +508,8 @@ write_ubjson(Bytes *bytes, const Item *item)
 				for (int i = 0; i < item->count; i++)
 				{
 					if (item->items[i]->kind != (item->kind == ITEM_FLOATS ? ITEM_FLOAT : ITEM_INT))
+						typed = false;
+					else if (item->kind == ITEM_INTS && fabs(item->items[i]->number) > 2147483647)
 						typed = false;
 				}
 				add_bytes(bytes, "[", 1);

@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * forest_number.c
+ *	  Decimal numbers to float4 beside strtof(), which rounds exactly.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <locale.h>
+
+#include "forest_test.h"
+#include "forest/number.h"
+
+static long tried;
+static long wrong;
+
+/* the same bits as strtof() gives */
+static void
+compare(const char *text)
+{
+	const char *end = text + strlen(text);
+	float		value = -1;
+	float		expected = strtof(text, NULL);
+	const char *next = mlops_parse_float(text, end, &value);
+
+	tried++;
+	if (next != end || memcmp(&value, &expected, sizeof(float)) != 0)
+	{
+		if (wrong++ < 10)
+			printf("# %s: %.9g instead of %.9g\n", text, value, expected);
+	}
+}
+
+static float
+float_of_bits(uint32 bits)
+{
+	float		value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+static void
+test_shortest(void)
+{
+	char		text[64];
+
+	tried = wrong = 0;
+	for (int i = 0; i < 300000; i++)
+	{
+		float		value = float_of_bits((uint32) next_random());
+		float		back;
+
+		if (!isfinite(value))
+			continue;
+		snprintf(text, sizeof(text), "%.9g", value);
+		mlops_parse_float(text, text + strlen(text), &back);
+		tried++;
+		wrong += memcmp(&back, &value, sizeof(float)) != 0;
+		snprintf(text, sizeof(text), "%.8E", value);
+		compare(text);
+		snprintf(text, sizeof(text), "%.6f", value);
+		compare(text);
+	}
+	ok(wrong == 0, "random floats as text: %ld of %ld wrong", wrong, tried);
+}
+
+/* numbers at, and next to, the middle of two floats */
+static void
+test_boundaries(void)
+{
+	char		text[400];
+
+	tried = wrong = 0;
+	for (int i = 0; i < 60000; i++)
+	{
+		uint32		bits = (uint32) next_random() & 0x7FFFFFFF;
+		double		middle;
+
+		if (i % 3 == 0)
+			bits %= 2000000;	/* denormals */
+		if (bits >= 0x7F7FFFFF)
+			continue;
+		middle = ((double) float_of_bits(bits) + float_of_bits(bits + 1)) / 2;
+		snprintf(text, sizeof(text), "%.160g", middle);
+		compare(text);
+		snprintf(text, sizeof(text), "-%.160e", middle);
+		compare(text);
+		snprintf(text, sizeof(text), "%.200f", middle);
+		compare(text);
+
+		/* one unit far behind the point decides */
+		if (strchr(text, '.') != NULL)
+		{
+			strcat(text, "000000000000000000000000000000000000000000000000001");
+			compare(text);
+		}
+		snprintf(text, sizeof(text), "%.18e", nextafter(middle, 0));
+		compare(text);
+		snprintf(text, sizeof(text), "%.18e", nextafter(middle, INFINITY));
+		compare(text);
+		snprintf(text, sizeof(text), "%.17g", middle);
+		compare(text);
+	}
+	ok(wrong == 0, "numbers between two floats: %ld of %ld wrong", wrong, tried);
+}
+
+static void
+test_forms(void)
+{
+	static const char *const texts[] = {
+		"0", "-0", "0.0", "-0.0E5", "0e99999", "1", "-1", "1E0", "1e+2", "1E-2", "10.50",
+		"123456789012345678901234567890", "0.000000000000000000000000000000000000000000001",
+		"0.0000000000000000000000000000000000000000000000000000000000000000001e60",
+		"1000000000000000000000000000000000000000000000000000000000000e-40",
+		"3.4028234663852886e38", "3.4028235677973365e38", "3.4028235677973366e38", "3.4028235677973367e38",
+		"3.5e38", "1e39", "1e400", "1e99999999999999999999", "-1e39",
+		"1.401298464324817e-45", "7.006492321624085e-46", "7.006492321624086e-46", "1e-46", "1e-400",
+		"1e-99999999999999999999", "1.17549435e-38", "1.17549421e-38", "16777217", "16777216.999999999999",
+		"0.1", "0.30000001192092896", "5E-1"
+	};
+	static const char *const bad[] = {
+		"", "-", "+1", ".5", "5.", "1.e5", "1e", "1e+", "01", "-01", "e5", "NaN", "inf", "0x1p3", "--1", "a"
+	};
+	char		text[3000];
+
+	tried = wrong = 0;
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		compare(texts[i]);
+	for (int i = 0; i < 50; i++)
+	{
+		/* thousands of digits */
+		snprintf(text, sizeof(text), "%d.", below(1000));
+		while (strlen(text) < 2500)
+			snprintf(text + strlen(text), 30, "%d", below(1000000000));
+		snprintf(text + strlen(text), 30, "e%d", below(80) - 40);
+		compare(text);
+	}
+	ok(wrong == 0, "forms of numbers: %ld of %ld wrong", wrong, tried);
+
+	wrong = 0;
+	for (int i = 0; i < (int) lengthof(bad); i++)
+	{
+		float		value;
+
+		if (mlops_parse_float(bad[i], bad[i] + strlen(bad[i]), &value) == bad[i] + strlen(bad[i]) &&
+			wrong++ < 10)
+			printf("# \"%s\" was taken\n", bad[i]);
+	}
+	ok(wrong == 0, "what is no number is refused");
+}
+
+static void
+test_integers(void)
+{
+	static const struct
+	{
+		const char *text;
+		bool		good;
+		int64		value;
+	}			cases[] = {
+		{"0", true, 0}, {"-0", true, 0}, {"7", true, 7}, {"-12", true, -12},
+		{"9223372036854775807", true, PG_INT64_MAX}, {"-9223372036854775808", true, PG_INT64_MIN},
+		{"9223372036854775808", false}, {"-9223372036854775809", false}, {"18446744073709551616", false},
+		{"99999999999999999999999", false}, {"", false}, {"-", false}, {"+1", false}, {"01", false},
+		{"1.0", false}, {"1e3", false}, {"1E3", false}, {"x", false}
+	};
+	bool		good = true;
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		const char *end = cases[i].text + strlen(cases[i].text);
+		int64		value = 99;
+		const char *next = mlops_parse_integer(cases[i].text, end, &value);
+
+		if ((next == end) != cases[i].good || (cases[i].good && value != cases[i].value))
+		{
+			printf("# \"%s\"\n", cases[i].text);
+			good = false;
+		}
+	}
+	ok(good, "integers");
+}
+
+/* a comma for a point, where the locale would have it */
+static void
+test_locale(void)
+{
+	static const char *const names[] = {"de_DE.UTF-8", "de_DE", "pt_BR.UTF-8", "fr_FR.UTF-8", "C.UTF-8"};
+	float		value = 0;
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		if (setlocale(LC_ALL, names[i]) != NULL)
+			break;
+	}
+	ok(mlops_parse_float("2.5", "2.5" + 3, &value) != NULL && value == 2.5f, "the locale does not matter");
+}
+
+int
+main(void)
+{
+	test_shortest();
+	test_boundaries();
+	test_forms();
+	test_integers();
+	test_locale();
+	return finish();
+}
