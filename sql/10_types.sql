@@ -171,7 +171,7 @@ CREATE TYPE mlops.artifact (
     STORAGE = extended
 );
 COMMENT ON TYPE mlops.artifact IS
-    'Model file of at most 256 MB, kept as its bytes were given and validated in full: XGBoost JSON as text, or \x and the bytes of XGBoost UBJSON; errors ML010 (damaged), ML011 (not supported) and 54000 (beyond a limit).';
+    'Model file of at most 256 MB, kept as its bytes were given and validated in full: XGBoost JSON as text, or \x and the bytes of XGBoost UBJSON or of a LightGBM text file; errors ML010 (damaged), ML011 (not supported) and 54000 (beyond a limit).';
 
 CREATE FUNCTION mlops.artifact(json) RETURNS mlops.artifact
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_artifact_from_json';

@@ -488,8 +488,8 @@ check_model(MlopsBuild *build, int *num_groups)
 /*
  * Check names, kinds and categories of features.
  */
-static bool
-check_features(MlopsBuild *build)
+bool
+mlops_build_check_features(MlopsBuild *build)
 {
 	MlopsSupport *support = build->support;
 	size_t		num_features = (size_t) build->num_features;
@@ -615,7 +615,7 @@ mlops_build_finish(MlopsBuild *build)
 	int			num_groups = 1;
 	uint32		objective;
 
-	if (!check_model(build, &num_groups) || !check_features(build) ||
+	if (!check_model(build, &num_groups) || !mlops_build_check_features(build) ||
 		!mlops_walk_plan(build, &plan) ||
 		!mlops_build_string(build, build->objective->name,
 							strlen(build->objective->name), &objective))

@@ -89,6 +89,7 @@ typedef struct MlopsBuild
 
 extern bool mlops_build_init(MlopsBuild *build, MlopsSupport *support);
 extern bool mlops_build_tree(MlopsBuild *build);
+extern bool mlops_build_check_features(MlopsBuild *build);
 extern MlopsForest *mlops_build_finish(MlopsBuild *build);
 extern bool mlops_build_string(MlopsBuild *build, const char *bytes, size_t len,
 							   uint32 *offset);

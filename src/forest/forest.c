@@ -6,7 +6,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "forest/build.h"
+#include "forest/wide_build.h"
 
 /* file formats that we know by their first bytes, and do not read */
 typedef struct Magic
@@ -111,6 +111,7 @@ mlops_forest_read(const void *bytes, size_t len, const MlopsForestEnv *env,
 {
 	MlopsSupport support;
 	MlopsBuild	build;
+	MlopsWideBuild wide;
 	MlopsFormat format = mlops_forest_format(bytes, len);
 	MlopsForest *forest = NULL;
 
@@ -133,8 +134,8 @@ mlops_forest_read(const void *bytes, size_t len, const MlopsForestEnv *env,
 			}
 			break;
 		case MLOPS_FORMAT_LIGHTGBM:
-			mlops_fail(&support, MLOPS_FOREST_UNSUPPORTED, 0, NULL,
-					   "it is a LightGBM model, which is not supported");
+			if (mlops_wide_init(&wide, &support) && mlops_lightgbm_read(&wide, bytes, len))
+				forest = mlops_wide_finish(&wide);
 			break;
 		default:
 			refuse_unknown(&support, bytes, len);
@@ -170,7 +171,7 @@ mlops_forest_size(const MlopsForest *forest)
 void
 mlops_forest_info(const MlopsForest *forest, MlopsForestInfo *info)
 {
-	static const char *const boosters[] = {"gbtree", "dart", "gblinear"};
+	static const char *const boosters[] = {"gbtree", "dart", "gblinear", "gbdt", "rf"};
 
 	memset(info, 0, sizeof(*info));
 	info->format = forest->format;
@@ -188,6 +189,7 @@ mlops_forest_info(const MlopsForest *forest, MlopsForestInfo *info)
 	info->has_feature_names = forest->has_feature_names;
 	info->num_targets = forest->num_targets;
 	info->best_round = forest->best_round;
+	info->wide = forest->wide.used;
 }
 
 /* feature i */

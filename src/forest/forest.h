@@ -83,8 +83,9 @@ typedef struct MlopsForestInfo
 	MlopsFormat format;
 	MlopsTask	task;
 	const char *objective;		/* as the file names it: "binary:logistic" */
-	const char *booster;		/* "gbtree", "dart", "gblinear" */
-	int			library_version[3]; /* of the library that wrote the file */
+	const char *booster;		/* "gbtree", "dart", "gblinear"; "gbdt", "rf" */
+	int			library_version[3]; /* of the library that wrote the file; of
+									 * LightGBM that of the format, -1, -1 */
 	int			num_features;
 	int			num_groups;		/* margins per row: 1, or one per class */
 	int			num_outputs;	/* values after the transform */
@@ -95,6 +96,7 @@ typedef struct MlopsForestInfo
 	bool		has_feature_names;
 	int			num_targets;	/* labels that one row has; mostly 1 */
 	int			best_round;		/* of early stopping, counted from 0; or -1 */
+	bool		wide;			/* rows, margins and outputs are double */
 } MlopsForestInfo;
 
 extern MlopsFormat mlops_forest_format(const void *bytes, size_t len);
@@ -140,6 +142,16 @@ extern void mlops_forest_margin(const MlopsForest *forest, const float *row,
  */
 extern void mlops_forest_transform(const MlopsForest *forest,
 								   const float *margins, float *outputs);
+
+/*
+ * The same for a model that is wide, as those of LightGBM are: it reads,
+ * compares and adds in double.  A forest has either the functions above or
+ * these two.
+ */
+extern void mlops_forest_margin64(const MlopsForest *forest, const double *row,
+								  void *scratch, double *margins);
+extern void mlops_forest_transform64(const MlopsForest *forest,
+									 const double *margins, double *outputs);
 
 /*
  * The probability of each class from its margin, whatever the objective makes

@@ -28,6 +28,7 @@
 #define MLOPS_FOREST_INTERNAL_H
 
 #include "forest/forest.h"
+#include "forest/wide.h"
 
 #define MLOPS_FOREST_MAGIC	UINT64CONST(0x7473657246736c4d)
 #define MLOPS_FOREST_LAYOUT	1
@@ -74,7 +75,9 @@ typedef enum MlopsBooster
 {
 	MLOPS_BOOSTER_TREES,
 	MLOPS_BOOSTER_DART,
-	MLOPS_BOOSTER_LINEAR
+	MLOPS_BOOSTER_LINEAR,
+	MLOPS_BOOSTER_GBDT,
+	MLOPS_BOOSTER_RF
 } MlopsBooster;
 
 /* how a node splits */
@@ -223,6 +226,7 @@ struct MlopsForest
 	uint64		weights;
 	uint64		strings;
 	MlopsWalk	walk;
+	MlopsWide	wide;			/* of a wide forest, which has no nodes and walk */
 };
 
 /* the part of a forest at an offset */

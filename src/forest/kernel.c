@@ -247,6 +247,8 @@ linear_margin(const MlopsForest *forest, const float *row, float *margins)
 size_t
 mlops_forest_scratch_size(const MlopsForest *forest)
 {
+	if (forest->wide.used)
+		return mlops_wide_scratch_size(forest);
 	return SLOTS_SIZE(forest) + LEAVES_SIZE(forest) + sizeof(float);
 }
 

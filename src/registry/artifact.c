@@ -394,9 +394,13 @@ mlops_artifact_info(PG_FUNCTION_ARGS)
 	escape_json(&json, info.objective);
 	appendStringInfoString(&json, ", \"booster\": ");
 	escape_json(&json, info.booster);
-	appendStringInfo(&json, ", \"library\": \"%s\", \"library_version\": \"%d.%d.%d\"",
-					 info.format == MLOPS_FORMAT_LIGHTGBM ? "lightgbm" : "xgboost",
-					 info.library_version[0], info.library_version[1], info.library_version[2]);
+	/* LightGBM writes the version of its format, not its own */
+	if (info.format == MLOPS_FORMAT_LIGHTGBM)
+		appendStringInfo(&json, ", \"library\": \"lightgbm\", \"library_version\": \"v%d\"",
+						 info.library_version[0]);
+	else
+		appendStringInfo(&json, ", \"library\": \"xgboost\", \"library_version\": \"%d.%d.%d\"",
+						 info.library_version[0], info.library_version[1], info.library_version[2]);
 	appendStringInfo(&json, ", \"groups\": %d, \"outputs\": %d, \"rounds\": %d, \"trees\": %d, "
 					 "\"nodes\": " INT64_FORMAT ", \"depth\": %d, \"features\": [",
 					 info.num_groups, info.num_outputs, info.num_rounds, info.num_trees,

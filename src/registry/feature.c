@@ -5,8 +5,9 @@
  *	  numbers that a forest reads.
  *
  * Every conversion rounds once to float32, to the nearest, as libxgboost does
- * with a value of that type; numeric goes through float8, as it does in every
- * client that hands its rows to the library.  A date is the number of days
+ * with a value of that type, or, for models that read double, at most once to
+ * that; numeric goes through float8, as it does in every client that hands its
+ * rows to the library.  A date is the number of days
  * since 1970-01-01 and a timestamp the same with a fraction, because seconds
  * would lose the minutes in 24 bits of mantissa.
  *
@@ -140,6 +141,45 @@ mlops_convert_number(MlopsConversion conversion, Datum value)
 			elog(ERROR, "conversion %d does not give a number", (int) conversion);
 			return 0;			/* keep compiler quiet */
 	}
+}
+
+/*
+ * The same for a model that reads double.
+ */
+double
+mlops_convert_number64(MlopsConversion conversion, Datum value)
+{
+	switch (conversion)
+	{
+		case MLOPS_CONVERT_INT4:
+			return (double) DatumGetInt32(value);
+		case MLOPS_CONVERT_INT8:
+			return (double) DatumGetInt64(value);
+		case MLOPS_CONVERT_FLOAT8:
+			return DatumGetFloat8(value);
+		case MLOPS_CONVERT_NUMERIC:
+			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+		case MLOPS_CONVERT_DATE:
+			{
+				DateADT		date = DatumGetDateADT(value);
+
+				if (DATE_IS_NOBEGIN(date) || DATE_IS_NOEND(date))
+					break;
+				return (double) ((int64) date + EPOCH_DAYS);
+			}
+		case MLOPS_CONVERT_TIMESTAMP:
+			{
+				Timestamp	timestamp = DatumGetTimestamp(value);
+
+				if (TIMESTAMP_IS_NOBEGIN(timestamp) || TIMESTAMP_IS_NOEND(timestamp))
+					break;
+				return (double) timestamp / (double) USECS_PER_DAY + EPOCH_DAYS;
+			}
+		default:
+			break;
+	}
+	/* what is left, float32 has exactly */
+	return mlops_convert_number(conversion, value);
 }
 
 /*

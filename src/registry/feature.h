@@ -65,6 +65,7 @@ typedef struct MlopsSignature
 /* conversions; a domain converts as its base type */
 extern MlopsConversion mlops_conversion(Oid type);
 extern float mlops_convert_number(MlopsConversion conversion, Datum value);
+extern double mlops_convert_number64(MlopsConversion conversion, Datum value);
 extern const char *mlops_convert_category(MlopsConversion conversion, Datum value,
 										  int *len);
 

@@ -180,30 +180,70 @@ mlops_binding_create(const MlopsModel *model, TupleDesc desc)
 }
 
 /*
- * The code of a category; NaN if the model did not see it in training.
+ * Room for the vector of one row, in the current memory context.
  */
-static float
-category_code(const MlopsDictionary *categories, const char *text, int len)
+void *
+mlops_vector_create(const MlopsModel *model)
 {
-	int			code = mlops_dictionary_lookup(categories, text, len);
-
-	return code >= 0 ? (float) code : NAN;
+	return palloc(mul_size(model->info.wide ? sizeof(double) : sizeof(float),
+						   Max(model->info.num_features, 1)));
 }
 
 /*
- * The value of one feature from the column that it reads.
+ * Put a number into a vector, rounded to float unless the model is wide.
  */
-static inline float
-feature_value(const MlopsFeature *feature, const MlopsColumn *column, Datum value)
+static inline void
+put_number(const MlopsModel *model, void *vector, int feature, double number)
 {
-	if (MlopsConversionIsCategory(column->conversion))
+	if (model->info.wide)
+		((double *) vector)[feature] = number;
+	else
+		((float *) vector)[feature] = (float) number;
+}
+
+/*
+ * Put a value that is a number, converted to what the model reads at once.
+ */
+static inline void
+put_value(const MlopsModel *model, void *vector, int feature,
+		  MlopsConversion conversion, Datum value)
+{
+	if (model->info.wide)
+		((double *) vector)[feature] = mlops_convert_number64(conversion, value);
+	else
+		((float *) vector)[feature] = mlops_convert_number(conversion, value);
+}
+
+/*
+ * Put the code of a category; NaN if the model did not see it in training.
+ */
+static void
+put_category(const MlopsModel *model, void *vector, int feature, const char *text, int len)
+{
+	int			code = mlops_dictionary_lookup(model->signature->features[feature].categories,
+											   text, len);
+
+	put_number(model, vector, feature, code >= 0 ? (double) code : NAN);
+}
+
+/*
+ * Put the value of one feature from the column that it reads.
+ */
+static inline void
+put_column(const MlopsModel *model, void *vector, int feature, const MlopsColumn *column,
+		   Datum value, bool isnull)
+{
+	if (isnull)
+		put_number(model, vector, feature, NAN);
+	else if (MlopsConversionIsCategory(column->conversion))
 	{
 		int			len;
 		const char *text = mlops_convert_category(column->conversion, value, &len);
 
-		return category_code(feature->categories, text, len);
+		put_category(model, vector, feature, text, len);
 	}
-	return mlops_convert_number(column->conversion, value);
+	else
+		put_value(model, vector, feature, column->conversion, value);
 }
 
 /*
@@ -211,7 +251,7 @@ feature_value(const MlopsFeature *feature, const MlopsColumn *column, Datum valu
  */
 void
 mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
-						HeapTuple tuple, float *vector)
+						HeapTuple tuple, void *vector)
 {
 	int			num_features = model->signature->num_features;
 
@@ -220,9 +260,8 @@ mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
 	{
 		const MlopsColumn *column = &binding->columns[i];
 
-		vector[i] = binding->nulls[column->attribute] ? NAN :
-			feature_value(&model->signature->features[i], column,
-						  binding->values[column->attribute]);
+		put_column(model, vector, i, column, binding->values[column->attribute],
+				   binding->nulls[column->attribute]);
 	}
 }
 
@@ -231,7 +270,7 @@ mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
  */
 void
 mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
-						  const NullableDatum *columns, float *vector)
+						  const NullableDatum *columns, void *vector)
 {
 	int			num_features = model->signature->num_features;
 
@@ -239,9 +278,8 @@ mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
 	{
 		const MlopsColumn *column = &binding->columns[i];
 
-		vector[i] = columns[column->attribute].isnull ? NAN :
-			feature_value(&model->signature->features[i], column,
-						  columns[column->attribute].value);
+		put_column(model, vector, i, column, columns[column->attribute].value,
+				   columns[column->attribute].isnull);
 	}
 }
 
@@ -250,7 +288,7 @@ mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
  * a categorical feature stands there as its code.
  */
 void
-mlops_vector_from_array(const MlopsModel *model, ArrayType *array, float *vector)
+mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector)
 {
 	int			num_features = model->signature->num_features;
 	Datum	   *values;
@@ -270,16 +308,17 @@ mlops_vector_from_array(const MlopsModel *model, ArrayType *array, float *vector
 						count, VERSION_ARGS(model), num_features),
 				 errhint("Give the features in the order of the signature, NULL for a missing value; or score a row, where they are found by name.")));
 	for (int i = 0; i < num_features; i++)
-		vector[i] = nulls[i] ? NAN : (float) DatumGetFloat8(values[i]);
+		put_number(model, vector, i, nulls[i] ? NAN : DatumGetFloat8(values[i]));
 }
 
 /*
- * The number of a string that stands for a date or a timestamp in JSON; false
- * if the feature is neither.
+ * Put the number of a string that stands for a date or a timestamp in JSON;
+ * false if the feature is neither.
  */
 static bool
-number_from_string(const MlopsFeature *feature, const JsonbValue *value, float *number)
+put_string(const MlopsModel *model, void *vector, int i, const JsonbValue *value)
 {
+	const MlopsFeature *feature = &model->signature->features[i];
 	char	   *string = pnstrdup(value->val.string.val, value->val.string.len);
 	Datum		date;
 
@@ -288,7 +327,7 @@ number_from_string(const MlopsFeature *feature, const JsonbValue *value, float *
 	if (strcmp(feature->type, "date") == 0)
 	{
 		date = DirectFunctionCall1(date_in, CStringGetDatum(string));
-		*number = mlops_convert_number(MLOPS_CONVERT_DATE, date);
+		put_value(model, vector, i, MLOPS_CONVERT_DATE, date);
 		return true;
 	}
 	if (strcmp(feature->type, "timestamp without time zone") == 0)
@@ -299,57 +338,42 @@ number_from_string(const MlopsFeature *feature, const JsonbValue *value, float *
 								   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	else
 		return false;
-	*number = mlops_convert_number(MLOPS_CONVERT_TIMESTAMP, date);
+	put_value(model, vector, i, MLOPS_CONVERT_TIMESTAMP, date);
 	return true;
 }
 
 /*
- * The number of one member of a JSON object.  Error if the feature cannot be
- * read from a value of this kind.
+ * Put one member of a JSON object.  Error if the feature cannot be read from a
+ * value of this kind.
  */
-static float
-number_from_json(const MlopsModel *model, const MlopsFeature *feature, const JsonbValue *value)
+static void
+put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value)
 {
+	const MlopsFeature *feature = &model->signature->features[i];
 	bool		categorical = feature->kind == MLOPS_KIND_CATEGORICAL;
-	float		number;
 
-	switch (value->type)
-	{
-		case jbvNull:
-			return NAN;
-		case jbvBool:
-			if (!categorical)
-				return value->val.boolean ? 1.0f : 0.0f;
-			break;
-		case jbvNumeric:
-			if (!categorical)
-				return mlops_convert_number(MLOPS_CONVERT_NUMERIC,
-											NumericGetDatum(value->val.numeric));
-			break;
-		case jbvString:
-			if (categorical)
-				return category_code(feature->categories, value->val.string.val,
-									 value->val.string.len);
-			if (number_from_string(feature, value, &number))
-				return number;
-			break;
-		default:
-			break;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_MLOPS_BINDING),
-			 errmsg("key \"%s\" cannot be read by " VERSION_FMT, feature->name, VERSION_ARGS(model)),
-			 errdetail("The feature is %s, the value is %s.",
-					   categorical ? "categorical" : "numeric", JsonbTypeName(unconstify(JsonbValue *, value))),
-			 errhint("Give a string for a category, a number or a boolean for a number, and null for a missing value.")));
-	return 0;					/* keep compiler quiet */
+	if (value->type == jbvNull)
+		put_number(model, vector, i, NAN);
+	else if (value->type == jbvBool && !categorical)
+		put_number(model, vector, i, value->val.boolean ? 1.0 : 0.0);
+	else if (value->type == jbvNumeric && !categorical)
+		put_value(model, vector, i, MLOPS_CONVERT_NUMERIC, NumericGetDatum(value->val.numeric));
+	else if (value->type == jbvString && categorical)
+		put_category(model, vector, i, value->val.string.val, value->val.string.len);
+	else if (value->type != jbvString || !put_string(model, vector, i, value))
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_BINDING),
+				 errmsg("key \"%s\" cannot be read by " VERSION_FMT, feature->name, VERSION_ARGS(model)),
+				 errdetail("The feature is %s, the value is %s.",
+						   categorical ? "categorical" : "numeric", JsonbTypeName(unconstify(JsonbValue *, value))),
+				 errhint("Give a string for a category, a number or a boolean for a number, and null for a missing value.")));
 }
 
 /*
  * The vector of a JSON object that has the features as keys.
  */
 void
-mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, float *vector)
+mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector)
 {
 	int			num_features = model->signature->num_features;
 	StringInfoData missing;
@@ -368,7 +392,7 @@ mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, float *vector)
 														 strlen(feature->name), &buffer);
 
 		if (value != NULL)
-			vector[i] = number_from_json(model, feature, value);
+			put_json(model, vector, i, value);
 		else
 		{
 			if (num_missing == 0)

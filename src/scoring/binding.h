@@ -37,11 +37,16 @@ extern MlopsColumn *mlops_bind_columns(const MlopsSignature *signature, TupleDes
 extern const char *mlops_conversion_name(MlopsConversion conversion);
 extern MlopsBinding *mlops_binding_create(const MlopsModel *model, TupleDesc desc);
 
+/*
+ * The row as a vector, NaN where a value is missing: of float, or of double if
+ * the model is wide.
+ */
+extern void *mlops_vector_create(const MlopsModel *model);
 extern void mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
-									HeapTuple tuple, float *vector);
+									HeapTuple tuple, void *vector);
 extern void mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
-									  const NullableDatum *columns, float *vector);
-extern void mlops_vector_from_array(const MlopsModel *model, ArrayType *array, float *vector);
-extern void mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, float *vector);
+									  const NullableDatum *columns, void *vector);
+extern void mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector);
+extern void mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector);
 
 #endif							/* MLOPS_BINDING_H */

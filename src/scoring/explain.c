@@ -105,6 +105,7 @@ static int
 choose_margin(const MlopsScorer *scorer, const char *class)
 {
 	const MlopsModel *model = scorer->model;
+	const float *margins = scorer->margins;
 	int			count = model->info.num_groups;
 	bool		classes = model->info.task == MLOPS_TASK_MULTICLASS;
 	int			chosen = 0;
@@ -117,7 +118,7 @@ choose_margin(const MlopsScorer *scorer, const char *class)
 					 errmsg("version %d of model \"%s\" has %d targets", model->version, model->name, count),
 					 errhint("Choose one by its number, from class => '0' to class => '%d'.", count - 1)));
 		for (int i = 1; i < count; i++)
-			if (scorer->margins[i] > scorer->margins[chosen])
+			if (margins[i] > margins[chosen])
 				chosen = i;
 		return chosen;
 	}
@@ -153,16 +154,18 @@ explain(FunctionCallInfo fcinfo, MlopsInput input, int privilege, int class_argu
 {
 	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, privilege);
 	const MlopsModel *model = scorer->model;
-	Explainer  *explainer = get_explainer(scorer);
+	Explainer  *explainer;
 	const char *class = PG_ARGISNULL(class_argument) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(class_argument));
 	MlopsForestError error;
 	int			margin;
 
+	mlops_check_explainable(model);
+	explainer = get_explainer(scorer);
 	mlops_forest_margin(model->forest, scorer->vector, scorer->scratch, scorer->margins);
 	margin = choose_margin(scorer, class);
 	if (!mlops_shap_contributions(explainer->shap, model->forest, scorer->vector, margin,
-								  scorer->margins[margin], explainer->scratch, mlops_forest_env(),
+								  ((const float *) scorer->margins)[margin], explainer->scratch, mlops_forest_env(),
 								  explainer->values, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

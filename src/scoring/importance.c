@@ -19,6 +19,7 @@
 #include "forest/importance.h"
 #include "registry/model.h"
 #include "registry/privilege.h"
+#include "scoring/explainer.h"
 
 PG_FUNCTION_INFO_V1(mlops_feature_importance);
 
@@ -76,6 +77,7 @@ mlops_feature_importance(PG_FUNCTION_ARGS)
 	mlops_modelref_split(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), &reference);
 	mlops_resolve(GetUserId(), &reference, MLOPS_READ, &resolved);
 	model = mlops_model_hold(&resolved, CurrentMemoryContext);
+	mlops_check_explainable(model);
 
 	values = palloc(mul_size(sizeof(double), Max(model->info.num_features, 1)));
 	splits = palloc(mul_size(sizeof(double), Max(model->info.num_features, 1)));

@@ -47,7 +47,7 @@ score(FunctionCallInfo fcinfo, MlopsInput input)
 {
 	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE);
 
-	mlops_forest_margin(scorer->model->forest, scorer->vector, scorer->scratch, scorer->margins);
+	mlops_scorer_margin(scorer);
 	return scorer;
 }
 
@@ -79,8 +79,8 @@ predict(MlopsScorer *scorer)
 				   scorer->model->info.task == MLOPS_TASK_MULTICLASS ?
 				   "Use predict_class for the class, or predict_proba for the probability of each." :
 				   "Use predict_margin for the values of all targets.");
-	mlops_forest_transform(scorer->model->forest, scorer->margins, scorer->outputs);
-	return Float8GetDatum((double) scorer->outputs[0]);
+	mlops_scorer_transform(scorer);
+	return Float8GetDatum(mlops_scorer_value(scorer, outputs, 0));
 }
 
 /*
@@ -96,17 +96,17 @@ predict_class(MlopsScorer *scorer)
 
 	if (model->info.task == MLOPS_TASK_BINARY)
 	{
-		mlops_forest_transform(model->forest, scorer->margins, scorer->outputs);
+		mlops_scorer_transform(scorer);
 		/* this objective's output is the margin, whose middle is 0 */
 		if (strcmp(model->info.objective, "binary:logitraw") == 0)
-			class = scorer->outputs[0] >= 0.0f;
+			class = mlops_scorer_value(scorer, outputs, 0) >= 0.0;
 		else
-			class = scorer->outputs[0] >= (float) MLOPS_THRESHOLD;
+			class = mlops_scorer_value(scorer, outputs, 0) >= MLOPS_THRESHOLD;
 	}
 	else if (model->info.task == MLOPS_TASK_MULTICLASS)
 	{
 		for (int i = 1; i < model->info.num_groups; i++)
-			if (scorer->margins[i] > scorer->margins[class])
+			if (mlops_scorer_value(scorer, margins, i) > mlops_scorer_value(scorer, margins, class))
 				class = i;
 	}
 	else
@@ -117,14 +117,15 @@ predict_class(MlopsScorer *scorer)
 	return CStringGetTextDatum(psprintf("%d", class));
 }
 
-/* an array of float8 from float4 values, which it has exactly */
+/* an array of float8 from values that are double or float */
 static Datum
-array_of(const float *values, int count)
+array_of(const void *values, bool wide, int count)
 {
 	Datum	   *datums = palloc(sizeof(Datum) * count);
 
 	for (int i = 0; i < count; i++)
-		datums[i] = Float8GetDatum((double) values[i]);
+		datums[i] = Float8GetDatum(wide ? ((const double *) values)[i]
+								   : (double) ((const float *) values)[i]);
 	return PointerGetDatum(construct_array(datums, count, FLOAT8OID, sizeof(float8),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
@@ -139,21 +140,30 @@ predict_proba(MlopsScorer *scorer)
 
 	if (model->info.task == MLOPS_TASK_MULTICLASS)
 	{
-		float	   *probabilities = palloc(sizeof(float) * model->info.num_groups);
+		float	   *probabilities;
 
+		/* these are outputs; those of the other library may be a class */
+		if (model->info.wide)
+		{
+			mlops_scorer_transform(scorer);
+			return array_of(scorer->outputs, true, model->info.num_groups);
+		}
+		probabilities = palloc(sizeof(float) * model->info.num_groups);
 		mlops_forest_softmax(scorer->margins, model->info.num_groups, probabilities);
-		return array_of(probabilities, model->info.num_groups);
+		return array_of(probabilities, false, model->info.num_groups);
 	}
 	if (model->info.task == MLOPS_TASK_BINARY &&
 		strcmp(model->info.objective, "binary:logitraw") != 0 &&
 		strcmp(model->info.objective, "binary:hinge") != 0)
 	{
-		float		probabilities[2];
+		double		probabilities[2];
+		double		positive;
 
-		mlops_forest_transform(model->forest, scorer->margins, scorer->outputs);
-		probabilities[0] = 1.0f - scorer->outputs[0];
-		probabilities[1] = scorer->outputs[0];
-		return array_of(probabilities, 2);
+		mlops_scorer_transform(scorer);
+		positive = mlops_scorer_value(scorer, outputs, 0);
+		probabilities[0] = model->info.wide ? 1.0 - positive : (double) (1.0f - (float) positive);
+		probabilities[1] = positive;
+		return array_of(probabilities, true, 2);
 	}
 	wrong_task(model, "predict_proba", "It does not give probabilities: use predict.");
 	return (Datum) 0;			/* keep compiler quiet */
@@ -165,7 +175,7 @@ predict_proba(MlopsScorer *scorer)
 static Datum
 predict_margin(MlopsScorer *scorer)
 {
-	return array_of(scorer->margins, scorer->model->info.num_groups);
+	return array_of(scorer->margins, scorer->model->info.wide, scorer->model->info.num_groups);
 }
 
 Datum

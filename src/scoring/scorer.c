@@ -116,10 +116,10 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
 	site->view = *view;
 	model = mlops_model_hold(&resolved, scorer->context);
-	scorer->vector = palloc(mul_size(sizeof(float), Max(model->info.num_features, 1)));
+	scorer->vector = mlops_vector_create(model);
 	scorer->scratch = palloc(mlops_forest_scratch_size(model->forest));
-	scorer->margins = palloc(mul_size(sizeof(float), model->info.num_groups));
-	scorer->outputs = palloc(mul_size(sizeof(float), model->info.num_outputs));
+	scorer->margins = palloc(mul_size(sizeof(double), model->info.num_groups));
+	scorer->outputs = palloc(mul_size(sizeof(double), model->info.num_outputs));
 	scorer->model = model;
 	MemoryContextSwitchTo(old);
 }
@@ -241,4 +241,28 @@ mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
 			break;
 	}
 	return scorer;
+}
+
+/*
+ * Compute the margins of the row.
+ */
+void
+mlops_scorer_margin(MlopsScorer *scorer)
+{
+	if (scorer->model->info.wide)
+		mlops_forest_margin64(scorer->model->forest, scorer->vector, scorer->scratch, scorer->margins);
+	else
+		mlops_forest_margin(scorer->model->forest, scorer->vector, scorer->scratch, scorer->margins);
+}
+
+/*
+ * Make outputs of the margins.
+ */
+void
+mlops_scorer_transform(MlopsScorer *scorer)
+{
+	if (scorer->model->info.wide)
+		mlops_forest_transform64(scorer->model->forest, scorer->margins, scorer->outputs);
+	else
+		mlops_forest_transform(scorer->model->forest, scorer->margins, scorer->outputs);
 }

@@ -29,14 +29,21 @@ typedef struct MlopsScorer
 	const MlopsModel *model;
 	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
 	const MlopsBinding *binding;	/* of a row: its values are the present row's */
-	float	   *vector;			/* the row: a value per feature, NaN is missing */
+	void	   *vector;			/* the row, see binding.h */
 	void	   *scratch;		/* of the engine */
-	float	   *margins;		/* room for one per group */
-	float	   *outputs;		/* room for one per output */
+	void	   *margins;		/* room for one per group, float or double */
+	void	   *outputs;		/* room for one per output, likewise */
 	MemoryContext context;		/* reset when the call site begins anew */
 	void	   *extra;			/* the caller's, in that context; NULL then */
 } MlopsScorer;
 
 extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
+extern void mlops_scorer_margin(MlopsScorer *scorer);
+extern void mlops_scorer_transform(MlopsScorer *scorer);
+
+/* a margin or an output; double has every float exactly */
+#define mlops_scorer_value(scorer, values, i) \
+	((scorer)->model->info.wide ? ((const double *) (scorer)->values)[i] \
+	 : (double) ((const float *) (scorer)->values)[i])
 
 #endif							/* MLOPS_SCORER_H */

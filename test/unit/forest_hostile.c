@@ -826,7 +826,6 @@ test_other_files(void)
 		FILE("HDF5", "\x89HDF\r\n\x1a\n", "HDF5"),
 		FILE("ELF", "\x7f" "ELF\x02\x01", "program"),
 		FILE("PMML", "<?xml version=\"1.0\"?><PMML/>", "PMML"),
-		FILE("LightGBM", "tree\nversion=v4\nnum_class=1\n", "LightGBM"),
 		FILE("text", "hello", "not a model file"),
 		FILE("an array", "[1,2,3]", "not a model file"),
 		FILE("white space", "  \n", "not a model file")
