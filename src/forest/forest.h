@@ -127,10 +127,10 @@ extern const char *mlops_forest_category(const MlopsForest *forest, int feature,
 
 /*
  * Score one row, with all trees of the file: like XGBoost's own predict, and
- * unlike its scikit-learn wrapper, this does not stop at best_round.  row has num_features values, NaN for a missing one and the
- * code for a category; scratch has mlops_forest_scratch_size() bytes, aligned
- * as by palloc, and its content does not matter; margins gets num_groups
- * values.
+ * unlike its scikit-learn wrapper, this does not stop at best_round.  row has
+ * num_features values, NaN for a missing one and the code for a category;
+ * scratch has mlops_forest_scratch_size() bytes, aligned as by palloc, and its
+ * content does not matter; margins gets num_groups values.
  */
 extern size_t mlops_forest_scratch_size(const MlopsForest *forest);
 extern void mlops_forest_margin(const MlopsForest *forest, const float *row,
