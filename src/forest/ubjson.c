@@ -72,6 +72,7 @@ take_number(MlopsReader *reader, uint8 *type, uint64 *bits)
 	bool		marked;
 	int			size;
 
+	*bits = 0;
 	if (!next_type(reader, type, &marked))
 		return false;
 	size = number_size(*type);

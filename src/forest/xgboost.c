@@ -32,6 +32,7 @@ typedef struct Document
 	int64		num_trees;		/* as declared; -1: not */
 	int64		num_parallel;
 	int64		num_rounds;		/* by iteration_indptr or boosted_rounds; -1 */
+	int64		round_trees;	/* trees of all rounds by iteration_indptr; -1 */
 	int64		objective_classes;	/* by the objective; -1 */
 } Document;
 
@@ -492,7 +493,10 @@ read_model(Document *document)
 									  "iteration_indptr does not ascend from 0");
 			}
 			if (rounds.count > 0)
+			{
 				document->num_rounds = (int64) rounds.count - 1;
+				document->round_trees = ((int32 *) rounds.data)[rounds.count - 1];
+			}
 			mlops_release(reader->support, rounds.data);
 		}
 		else if (mlops_text_is(&key, "cats"))
@@ -709,6 +713,10 @@ check_document(Document *document)
 			return mlops_fail(build->support, MLOPS_FOREST_INVALID, start, NULL,
 							  "it declares " INT64_FORMAT " trees and has %zu",
 							  document->num_trees, build->trees.count);
+		if (document->round_trees >= 0 && document->round_trees != document->num_trees)
+			return mlops_fail(build->support, MLOPS_FOREST_INVALID, start, NULL,
+							  "its rounds have " INT64_FORMAT " trees, but there are " INT64_FORMAT,
+							  document->round_trees, document->num_trees);
 		if (build->booster == MLOPS_BOOSTER_DART && document->has_inner_trees &&
 			build->weight_drop.count != build->trees.count)
 			return mlops_fail(build->support, MLOPS_FOREST_INVALID, build->weight_drop_offset, NULL,
@@ -746,6 +754,7 @@ mlops_xgboost_read(MlopsBuild *build, const void *bytes, size_t len)
 	document.build = build;
 	document.num_trees = -1;
 	document.num_rounds = -1;
+	document.round_trees = -1;
 	document.objective_classes = -1;
 	mlops_reader_init(reader, build->support, bytes, len,
 					  build->format == MLOPS_FORMAT_XGBOOST_UBJSON);

@@ -3,9 +3,6 @@
  * forest_exact.c
  *	  Scores beside libxgboost's, bit for bit, over hundreds of models.
  *
- * build: cc -O2 -ffp-contract=off -Isrc -Itest/unit -I$(pg_config --includedir-server) \
- *			test/bench/forest_exact.c src/forest/<all>.c -lxgboost -lm
- *
  * Usage: forest_exact [seed]
  *
  * Trains models of all objectives, boosters and shapes with libxgboost, reads
@@ -18,9 +15,10 @@
  *
  *-------------------------------------------------------------------------
  */
+/* link: -lxgboost */
 #include <time.h>
 
-#include "forest_peer.h"
+#include "../unit/forest_peer.h"
 
 static PeerCount all;
 static PeerCount group;

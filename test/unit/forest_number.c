@@ -186,6 +186,7 @@ static void
 test_locale(void)
 {
 	static const char *const names[] = {"de_DE.UTF-8", "de_DE", "pt_BR.UTF-8", "fr_FR.UTF-8", "C.UTF-8"};
+	const char *text = "2.5";
 	float		value = 0;
 
 	for (int i = 0; i < (int) lengthof(names); i++)
@@ -193,7 +194,7 @@ test_locale(void)
 		if (setlocale(LC_ALL, names[i]) != NULL)
 			break;
 	}
-	ok(mlops_parse_float("2.5", "2.5" + 3, &value) != NULL && value == 2.5f, "the locale does not matter");
+	ok(mlops_parse_float(text, text + 3, &value) == text + 3 && value == 2.5f, "the locale does not matter");
 }
 
 int

@@ -458,6 +458,9 @@ test_rounds(void)
 	indptr->items[3]->number = 99;
 	ok(refused(root, true, "iteration_indptr"), "rounds in disorder");
 	indptr->items[3]->number = 12;
+	indptr->items[6]->number = 25;
+	ok(refused(root, false, "rounds have 25 trees"), "more trees in rounds than there are");
+	indptr->items[6]->number = 24;
 	put(put(find(root, "learner/objective", NULL, NULL), "softmax_multiclass_param", new_item(ITEM_OBJECT)),
 		"num_class", parameter(3));
 	forest = read_item(root, true);
