@@ -57,6 +57,13 @@ extern int	no_such_variable
 #define mlops_ereturn(fcinfo, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 
+/* a shared hash table is told how to copy a key since 17 (42a1de3013e) */
+#if PG_VERSION_NUM >= 170000
+#define MLOPS_DSHASH_COPY .copy_function = dshash_memcpy,
+#else
+#define MLOPS_DSHASH_COPY
+#endif
+
 /*
  * Does a Var mean its column as it is, not as an outer join (since 16) or as
  * RETURNING OLD or NEW (since 18) has it?

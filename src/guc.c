@@ -15,6 +15,7 @@
 #include "guc.h"
 
 int			mlops_local_cache_size = 65536;
+int			mlops_shared_cache_size = 262144;
 int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
@@ -33,6 +34,14 @@ mlops_guc_init(void)
 							&mlops_local_cache_size,
 							65536, 1024, INT_MAX,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.shared_cache_size",
+							"Shared memory that all sessions together may use to keep models ready for scoring.",
+							"Needs mlops in shared_preload_libraries; 0 turns it off. The least recently used models that no query uses are removed beyond it.",
+							&mlops_shared_cache_size,
+							262144, 0, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("mlops.train_memory_limit",

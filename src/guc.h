@@ -9,6 +9,7 @@
 #define MLOPS_GUC_H
 
 extern int	mlops_local_cache_size; /* kB */
+extern int	mlops_shared_cache_size;	/* kB; 0 is off */
 extern int	mlops_train_memory_limit;	/* kB */
 extern int	mlops_train_threads;
 extern int	mlops_train_nice;

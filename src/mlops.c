@@ -7,8 +7,13 @@
  */
 #include "compat.h"
 
+#include "miscadmin.h"
+
 #include "audit/audit.h"
 #include "guc.h"
+#include "registry/shared_cache.h"
+#include "scoring/stat_models.h"
+#include "shared.h"
 
 MLOPS_MODULE_MAGIC;
 
@@ -23,4 +28,10 @@ _PG_init(void)
 {
 	mlops_guc_init();
 	mlops_audit_init();
+
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	mlops_shared_init();
+	mlops_shared_cache_init();
+	mlops_stat_models_init();
 }

@@ -3,56 +3,70 @@
  * model.c
  *	  The session's cache of versions that are ready to score.
  *
- * An entry is a version with its forest, signature and classes, in a memory
- * context of its own.  Its key is the row of mlops.version and the hash of
- * the artifact, which never change, so an entry is never stale.  A caller
- * holds an entry for as long as a memory context of his lives; a reset
- * callback on that context ends the hold, also after an error.  When the
- * entries need more than mlops.local_cache_size, the least recently used ones
- * that nobody holds are dropped.
+ * An entry is a version with its signature and classes, in a memory context of
+ * its own, and a forest: in shared memory if there is a shared cache with room
+ * (shared_cache.c), else in that context, too.  Its key is the row of
+ * mlops.version and the hash of the artifact, which never change, so an entry
+ * is never stale.
+ *
+ * A caller holds an entry for as long as a memory context of his lives; a
+ * reset callback on that context ends the hold, also after an error.  The
+ * shared copy is pinned while the entry is held, and no longer: so an idle
+ * session keeps nothing from being removed there, and looks for the copy again
+ * at its next statement.
+ *
+ * When the entries need more memory of the session than
+ * mlops.local_cache_size, the least recently used ones that nobody holds are
+ * dropped.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
+#include "commands/dbcommands.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "errors.h"
 #include "guc.h"
 #include "mlops.h"
 #include "registry/model.h"
 #include "registry/privilege.h"
+#include "registry/shared_cache.h"
+#include "registry/table.h"
+#include "shared.h"
 
 PG_FUNCTION_INFO_V1(mlops_check_signature);
-
-typedef struct CacheKey
-{
-	int64		version_id;
-	Oid			table;
-	uint8		sha256[MLOPS_SHA256_LENGTH];
-	uint32		zero;			/* no padding that a hash would see */
-} CacheKey;
+PG_FUNCTION_INFO_V1(mlops_preload);
+PG_FUNCTION_INFO_V1(mlops_stat_cache);
 
 typedef struct CacheEntry
 {
-	CacheKey	key;
+	MlopsVersionKey key;
 	MlopsModel *model;
 	MemoryContext context;
-	Size		size;
+	Size		size;			/* of the context */
+	MlopsPin   *pin;
+	bool		shared;			/* the forest is what the pin holds, while held */
 	int			holds;
 	uint64		last_used;
+	int64		hits;
+	TimestampTz last_used_at;
 } CacheEntry;
-
-StaticAssertDecl(sizeof(CacheKey) == 48, "a cache key has no padding");
 
 static HTAB *cache = NULL;
 static MemoryContext cache_context = NULL;
@@ -60,71 +74,115 @@ static Size cache_size = 0;
 static uint64 cache_clock = 0;
 
 /*
- * Read a version into the current memory context, which is to keep it.
+ * What identifies a version among all of the cluster.
  */
-static MlopsModel *
-load(const MlopsResolved *resolved)
+MlopsVersionKey
+mlops_version_key(const MlopsResolved *resolved)
+{
+	MlopsVersionKey key;
+
+	key.version_id = resolved->version_id;
+	key.database = MyDatabaseId;
+	key.table = resolved->table;
+	memcpy(key.sha256, resolved->sha256, MLOPS_SHA256_LENGTH);
+	return key;
+}
+
+/*
+ * Read a version from its table, into the current memory context, and check
+ * its artifact.
+ */
+static void
+read_version(const MlopsResolved *resolved, MlopsImage *image)
 {
 	MemoryContext keep = CurrentMemoryContext;
-	MlopsModel *model = palloc0(sizeof(MlopsModel));
-	MlopsForest *forest;
-	MemoryContext scratch;
-	Oid			save_user;
-	int			save_context;
-	Oid			types[1] = {INT8OID};
-	Datum		values[1] = {Int64GetDatum(resolved->version_id)};
+	MemoryContext scratch = AllocSetContextCreate(keep, "mlops model load", ALLOCSET_DEFAULT_SIZES);
+	MlopsTableKey key = {"id", {.value = Int64GetDatum(resolved->version_id)}};
+	MlopsTableScan scan;
 	HeapTuple	tuple;
-	TupleDesc	desc;
+	MlopsForest *forest;
+	MlopsForest *copy;
 	Datum		datum;
 	bool		isnull;
+	bool		pushed = !ActiveSnapshotSet();
 
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
-	SPI_connect();
-	if (SPI_execute_with_args("SELECT m.name, v.version, v.artifact, v.signature, v.classes"
-							  " FROM mlops.version v JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) v.model_id"
-							  " WHERE v.id OPERATOR(pg_catalog.=) $1",
-							  1, types, values, NULL, true, 1) != SPI_OK_SELECT ||
-		SPI_processed != 1)
+	if (pushed)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	mlops_table_begin(&scan, "version", "version_pkey", GetActiveSnapshot(), &key, 1);
+	tuple = mlops_table_next(&scan);
+	if (tuple == NULL)
 		elog(ERROR, "could not read version " INT64_FORMAT, resolved->version_id);
-	tuple = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
 
-	/* the forest is built in SPI's context and copied: what reading needs goes */
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "mlops model load",
-									ALLOCSET_DEFAULT_SIZES);
+	image->name = pstrdup(resolved->name);
+	image->version = resolved->version;
+	image->signature = DatumGetJsonbPCopy(mlops_table_value(&scan, tuple, "signature", &isnull));
+	datum = mlops_table_value(&scan, tuple, "classes", &isnull);
+	image->classes = isnull ? NULL : DatumGetArrayTypePCopy(datum);
+
+	/* what reading needs besides the forest goes with its context */
 	MemoryContextSwitchTo(scratch);
-	forest = mlops_artifact_read(SPI_getbinval(tuple, desc, 3, &isnull), resolved->sha256);
-	model->forest = MemoryContextAllocHuge(keep, mlops_forest_size(forest));
-	memcpy(model->forest, forest, mlops_forest_size(forest));
-
+	forest = mlops_artifact_read(mlops_table_value(&scan, tuple, "artifact", &isnull), resolved->sha256);
+	copy = MemoryContextAllocHuge(keep, mlops_forest_size(forest));
+	memcpy(copy, forest, mlops_forest_size(forest));
+	image->forest = copy;
 	MemoryContextSwitchTo(keep);
 	MemoryContextDelete(scratch);
-	mlops_forest_info(model->forest, &model->info);
-	model->name = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
-	model->version = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
-	model->signature = mlops_signature_from_jsonb(DatumGetJsonbP(SPI_getbinval(tuple, desc, 4, &isnull)));
-	datum = SPI_getbinval(tuple, desc, 5, &isnull);
-	if (!isnull)
+	mlops_table_end(&scan);
+	if (pushed)
+		PopActiveSnapshot();
+}
+
+/* the forest of a model is here from now on */
+static void
+use_forest(MlopsModel *model, const MlopsForest *forest)
+{
+	model->forest = forest;
+	mlops_forest_info(forest, &model->info);
+}
+
+/*
+ * The version that an image describes, in the current memory context, all but
+ * the forest copied.
+ */
+static MlopsModel *
+build_model(const MlopsImage *image)
+{
+	MlopsModel *model = palloc0(sizeof(MlopsModel));
+
+	use_forest(model, image->forest);
+	model->name = pstrdup(image->name);
+	model->version = image->version;
+	model->signature = mlops_signature_from_jsonb(unconstify(Jsonb *, image->signature));
+	if (image->classes != NULL)
 	{
 		Datum	   *classes;
 
-		deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false, TYPALIGN_INT,
-						  &classes, NULL, &model->num_classes);
+		deconstruct_array(unconstify(ArrayType *, image->classes), TEXTOID, -1, false,
+						  TYPALIGN_INT, &classes, NULL, &model->num_classes);
 		model->classes = palloc(sizeof(char *) * model->num_classes);
 		for (int i = 0; i < model->num_classes; i++)
 			model->classes[i] = TextDatumGetCString(classes[i]);
 	}
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
-	MemoryContextSwitchTo(keep);
 
 	if (model->signature->num_features != model->info.num_features)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("signature of version %d of model \"%s\" does not fit its model file",
 						model->version, model->name)));
+	model->used = palloc(mul_size(sizeof(bool), Max(model->info.num_features, 1)));
+	for (int i = 0; i < model->info.num_features; i++)
+		model->used[i] = mlops_forest_feature_used(model->forest, i);
 	return model;
+}
+
+/* drop an entry that nobody holds */
+static void
+drop(CacheEntry *entry)
+{
+	Assert(entry->holds == 0);
+	cache_size -= entry->size;
+	MemoryContextDelete(entry->context);
+	hash_search(cache, &entry->key, HASH_REMOVE, NULL);
 }
 
 /*
@@ -146,9 +204,7 @@ evict(void)
 				oldest = entry;
 		if (oldest == NULL)
 			return;
-		cache_size -= oldest->size;
-		MemoryContextDelete(oldest->context);
-		hash_search(cache, &oldest->key, HASH_REMOVE, NULL);
+		drop(oldest);
 	}
 }
 
@@ -159,7 +215,122 @@ release(void *arg)
 	CacheEntry *entry = arg;
 
 	Assert(entry->holds > 0);
-	entry->holds--;
+	if (--entry->holds == 0)
+		mlops_unpin(entry->pin);
+}
+
+/* the session's entry of a version, or NULL */
+static CacheEntry *
+find_entry(const MlopsVersionKey *key)
+{
+	if (cache == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		if (cache_context == NULL)
+			cache_context = AllocSetContextCreate(TopMemoryContext, "mlops models",
+												  ALLOCSET_DEFAULT_SIZES);
+		ctl.keysize = sizeof(MlopsVersionKey);
+		ctl.entrysize = sizeof(CacheEntry);
+		ctl.hcxt = cache_context;
+		cache = hash_create("mlops models", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	return hash_search(cache, key, HASH_FIND, NULL);
+}
+
+/*
+ * A new entry, from the shared copy if there is one, else from the table; then
+ * a copy is shared if it can be.  Its pin holds what it has found or shared.
+ */
+static CacheEntry *
+make_entry(const MlopsResolved *resolved, const MlopsVersionKey *key)
+{
+	/* the child of a context that an error resets, until the entry is whole */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mlops model",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext load = NULL;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	MlopsPin   *pin = mlops_pin_create(context);
+	MlopsImage	image;
+	bool		shared = mlops_pin(pin, key, &image);
+	MlopsModel *model;
+	CacheEntry *entry;
+
+	if (!shared)
+	{
+		load = AllocSetContextCreate(context, "mlops model of table", ALLOCSET_SMALL_SIZES);
+		MemoryContextSwitchTo(load);
+		read_version(resolved, &image);
+		shared = mlops_pin_share(pin, key, &image);
+		MemoryContextSwitchTo(context);
+	}
+	model = build_model(&image);
+	if (shared && load != NULL)
+		MemoryContextDelete(load);
+	MemoryContextSwitchTo(old);
+
+	entry = hash_search(cache, key, HASH_ENTER, NULL);
+	entry->model = model;
+	entry->context = context;
+	entry->size = MemoryContextMemAllocated(context, true);
+	entry->pin = pin;
+	entry->shared = shared;
+	entry->holds = 0;
+	entry->hits = 0;
+	MemoryContextSetParent(context, cache_context);
+	cache_size += entry->size;
+	return entry;
+}
+
+/*
+ * The session's entry of a version, whose forest is there.  Whoever gets it
+ * holds it at once, because only the end of a hold ends the pin.
+ */
+static CacheEntry *
+get_entry(const MlopsResolved *resolved)
+{
+	MlopsVersionKey key = mlops_version_key(resolved);
+	CacheEntry *entry = find_entry(&key);
+
+	if (entry != NULL && entry->shared && entry->holds == 0)
+	{
+		MlopsImage	image;
+
+		if (mlops_pin(entry->pin, &key, &image))
+			use_forest(entry->model, image.forest);
+		else
+		{
+			/* the shared copy has gone */
+			drop(entry);
+			entry = NULL;
+		}
+	}
+	if (entry == NULL)
+		entry = make_entry(resolved, &key);
+	else
+		entry->hits++;
+	entry->last_used = ++cache_clock;
+	entry->last_used_at = GetCurrentStatementStartTimestamp();
+	return entry;
+}
+
+/*
+ * The session's entry of a version, ready to score, for as long as the memory
+ * context lives.
+ */
+static CacheEntry *
+hold(const MlopsResolved *resolved, MemoryContext holder)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(holder, sizeof(MemoryContextCallback));
+	CacheEntry *entry = get_entry(resolved);
+
+	entry->holds++;
+	callback->func = release;
+	callback->arg = entry;
+	MemoryContextRegisterResetCallback(holder, callback);
+
+	evict();
+	return entry;
 }
 
 /*
@@ -169,54 +340,150 @@ release(void *arg)
 const MlopsModel *
 mlops_model_hold(const MlopsResolved *resolved, MemoryContext holder)
 {
-	CacheKey	key;
-	CacheEntry *entry;
-	MemoryContextCallback *callback = MemoryContextAlloc(holder, sizeof(MemoryContextCallback));
+	return hold(resolved, holder)->model;
+}
 
-	if (cache == NULL)
-	{
-		HASHCTL		ctl = {0};
+/*
+ * What is known of a version without reading its artifact: false if neither
+ * this session nor the shared cache has it.  The strings of *info are not set.
+ */
+bool
+mlops_model_peek(const MlopsResolved *resolved, MlopsForestInfo *info)
+{
+	MlopsVersionKey key = mlops_version_key(resolved);
+	CacheEntry *entry = find_entry(&key);
 
-		if (cache_context == NULL)
-			cache_context = AllocSetContextCreate(TopMemoryContext, "mlops models",
-												  ALLOCSET_DEFAULT_SIZES);
-		ctl.keysize = sizeof(CacheKey);
-		ctl.entrysize = sizeof(CacheEntry);
-		ctl.hcxt = cache_context;
-		cache = hash_create("mlops models", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-
-	memset(&key, 0, sizeof(key));
-	key.version_id = resolved->version_id;
-	key.table = resolved->table;
-	memcpy(key.sha256, resolved->sha256, MLOPS_SHA256_LENGTH);
-
-	entry = hash_search(cache, &key, HASH_FIND, NULL);
 	if (entry == NULL)
-	{
-		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mlops model",
-													  ALLOCSET_SMALL_SIZES);
-		MemoryContext old = MemoryContextSwitchTo(context);
-		MlopsModel *model = load(resolved);
+		return mlops_shared_cache_info(&key, info);
+	*info = entry->model->info;
+	info->objective = info->booster = NULL;
+	return true;
+}
 
-		MemoryContextSwitchTo(old);
-		entry = hash_search(cache, &key, HASH_ENTER, NULL);
-		entry->model = model;
-		entry->context = context;
-		entry->size = MemoryContextMemAllocated(context, true);
-		entry->holds = 0;
-		MemoryContextSetParent(context, cache_context);
-		cache_size += entry->size;
+/*
+ * SQL: bring a version into the shared cache.  The result is the size of its
+ * copy there in bytes; NULL, and a notice that says why, if there is none.
+ */
+Datum
+mlops_preload(PG_FUNCTION_ARGS)
+{
+	MlopsReference reference;
+	MlopsResolved resolved;
+	MlopsVersionKey key;
+	CacheEntry *entry;
+
+	mlops_modelref_split(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), &reference);
+	mlops_resolve(GetUserId(), &reference, MLOPS_SCORE, &resolved);
+	key = mlops_version_key(&resolved);
+
+	/* what was kept in the session for want of room is tried once more */
+	entry = find_entry(&key);
+	if (entry != NULL && !entry->shared && entry->holds == 0)
+		drop(entry);
+
+	entry = hold(&resolved, CurrentMemoryContext);
+	if (!entry->shared)
+	{
+		ereport(NOTICE,
+				(errmsg("version %d of model \"%s\" was read, but not into a shared cache",
+						resolved.version, resolved.name),
+				 !mlops_shared_attach() ?
+				 errdetail("There is none: mlops is not in shared_preload_libraries.") :
+				 mlops_shared_cache_size == 0 ?
+				 errdetail("It is off: mlops.shared_cache_size is 0.") :
+				 errdetail("There is no room for it beside what is in use: mlops.shared_cache_size, or the shared memory of the system, is too small.")));
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_INT64((int64) mlops_pin_size(entry->pin));
+}
+
+/*
+ * May the present user see which model this is?  One of another database can
+ * only be seen with pg_read_all_stats.
+ */
+bool
+mlops_may_see(const MlopsVersionKey *key, const char *name)
+{
+	bool		exists;
+
+	if (has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
+		return true;
+	return key->database == MyDatabaseId && key->table == mlops_version_table() &&
+		(mlops_privileges(GetUserId(), name, &exists) & MLOPS_ANY) != 0;
+}
+
+/*
+ * One row of stat_cache.
+ */
+static void
+put_cached(ReturnSetInfo *rsinfo, const char *place, const MlopsCached *cached)
+{
+	Datum		values[9] = {0};
+	bool		nulls[9] = {false};
+	char	   *database = get_database_name(cached->key.database);
+
+	nulls[0] = database == NULL;
+	if (database != NULL)
+		values[0] = DirectFunctionCall1(namein, CStringGetDatum(database));
+	nulls[1] = nulls[2] = !mlops_may_see(&cached->key, cached->name);
+	if (!nulls[1])
+	{
+		values[1] = CStringGetTextDatum(cached->name);
+		values[2] = Int32GetDatum(cached->version);
+	}
+	values[3] = CStringGetTextDatum(place);
+	values[4] = Int64GetDatum((int64) cached->size);
+	values[5] = Int32GetDatum(cached->pins);
+	values[6] = Int64GetDatum(cached->hits);
+	values[7] = Int64GetDatum(cached->loads);
+	values[8] = TimestampTzGetDatum(cached->last_used);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * SQL: the copies of the shared cache, and those of this session's own memory.
+ */
+Datum
+mlops_stat_cache(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MlopsCached *list;
+	int			count;
+	HASH_SEQ_STATUS status;
+	CacheEntry *entry;
+
+	InitMaterializedSRF(fcinfo, 0);
+	list = mlops_shared_cache_list(&count);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		put_cached(rsinfo, "shared", &list[i]);
 	}
 
-	entry->last_used = ++cache_clock;
-	entry->holds++;
-	callback->func = release;
-	callback->arg = entry;
-	MemoryContextRegisterResetCallback(holder, callback);
-
-	evict();
-	return entry->model;
+	/* copied first, because a look-up in a catalogue can end in an error */
+	count = 0;
+	list = cache == NULL ? NULL : palloc0(mul_size(sizeof(MlopsCached), hash_get_num_entries(cache) + 1));
+	if (cache != NULL)
+	{
+		hash_seq_init(&status, cache);
+		while ((entry = hash_seq_search(&status)) != NULL)
+		{
+			if (entry->shared)
+				continue;
+			list[count].key = entry->key;
+			strlcpy(list[count].name, entry->model->name, sizeof(list[count].name));
+			list[count].version = entry->model->version;
+			list[count].size = entry->size;
+			list[count].pins = entry->holds > 0;
+			list[count].hits = entry->hits;
+			list[count].loads = 1;
+			list[count].last_used = entry->last_used_at;
+			count++;
+		}
+	}
+	for (int i = 0; i < count; i++)
+		put_cached(rsinfo, "local", &list[i]);
+	return (Datum) 0;
 }
 
 /*

@@ -17,26 +17,44 @@
 /* what a reference means under the snapshot of the present statement */
 typedef struct MlopsResolved
 {
+	const char *name;			/* of the model; belongs to the reference */
 	Oid			table;			/* mlops.version: another after DROP EXTENSION */
 	int64		version_id;
 	int32		version;
 	uint8		sha256[MLOPS_SHA256_LENGTH];
 } MlopsResolved;
 
+/* what never changes of a version; no padding, since it is a key */
+typedef struct MlopsVersionKey
+{
+	int64		version_id;
+	Oid			database;
+	Oid			table;			/* mlops.version: another after DROP EXTENSION */
+	uint8		sha256[MLOPS_SHA256_LENGTH];
+} MlopsVersionKey;
+
+StaticAssertDecl(sizeof(MlopsVersionKey) == 48, "a version's key has no padding");
+
 /* a version with all that scoring needs; never changes while it is held */
 typedef struct MlopsModel
 {
 	char	   *name;
 	int32		version;
-	MlopsForest *forest;
+	const MlopsForest *forest;
 	MlopsForestInfo info;
 	MlopsSignature *signature;
+	bool	   *used;			/* is the feature used by a split? */
 	int			num_classes;	/* 0 if it has none */
 	char	  **classes;
 } MlopsModel;
 
+extern Oid	mlops_version_table(void);
+extern bool mlops_look_up(const MlopsReference *reference, MlopsResolved *resolved);
 extern void mlops_resolve(Oid user, const MlopsReference *reference, int privilege,
 						  MlopsResolved *resolved);
 extern const MlopsModel *mlops_model_hold(const MlopsResolved *resolved, MemoryContext holder);
+extern MlopsVersionKey mlops_version_key(const MlopsResolved *resolved);
+extern bool mlops_may_see(const MlopsVersionKey *key, const char *name);
+extern bool mlops_model_peek(const MlopsResolved *resolved, MlopsForestInfo *info);
 
 #endif							/* MLOPS_MODEL_H */

@@ -22,7 +22,6 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -34,6 +33,7 @@
 #include "errors.h"
 #include "mlops.h"
 #include "registry/privilege.h"
+#include "registry/table.h"
 
 PG_FUNCTION_INFO_V1(mlops_has_privilege_sql);
 PG_FUNCTION_INFO_V1(mlops_require_sql);
@@ -72,59 +72,33 @@ mlops_owner(void)
 }
 
 /*
- * Read the grants on a model: the bits that a user has, and whether the model
- * exists.  The row of the model itself comes with a privilege of NULL.
+ * The bits that a user has by the rows of one model, or by those of all models
+ * if isnull.
  */
 static int
-read_grants(Oid user, const char *model, bool *exists)
+read_grants(Oid user, Snapshot snapshot, Datum model_id, bool isnull)
 {
-	static SPIPlanPtr plan = NULL;
-	Datum		values[1] = {CStringGetTextDatum(model)};
+	MlopsTableKey key = {"model_id", {.value = model_id,.isnull = isnull}};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
 	int			result = 0;
 
-	if (plan == NULL)
+	mlops_table_begin(&scan, "privilege", "privilege_key", snapshot, &key, 1);
+	while ((tuple = mlops_table_next(&scan)) != NULL)
 	{
-		Oid			types[1] = {TEXTOID};
-		SPIPlanPtr	prepared = SPI_prepare(
-										   "SELECT NULL::pg_catalog.text, 0::pg_catalog.oid FROM mlops.model m"
-										   " WHERE m.name OPERATOR(pg_catalog.=) $1"
-										   " UNION ALL "
-										   "SELECT p.privilege, p.role FROM mlops.privilege p"
-										   " JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) p.model_id"
-										   " WHERE m.name OPERATOR(pg_catalog.=) $1"
-										   " UNION ALL "
-										   "SELECT p.privilege, p.role FROM mlops.privilege p"
-										   " WHERE p.model_id IS NULL",
-										   1, types);
+		bool		null;
+		Oid			role = DatumGetObjectId(mlops_table_value(&scan, tuple, "role", &null));
+		char	   *word;
 
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare the query of privileges");
-		plan = prepared;
-	}
-
-	if (SPI_execute_plan(plan, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read privileges");
-	*exists = false;
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[row];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		char	   *word = SPI_getvalue(tuple, desc, 1);
-		bool		isnull;
-		Oid			role = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
-
-		if (word == NULL)
-		{
-			*exists = true;
-			continue;
-		}
 		if (OidIsValid(role) && !has_privs_of_role(user, role))
 			continue;
+		word = TextDatumGetCString(mlops_table_value(&scan, tuple, "privilege", &null));
 		for (int i = 0; i < (int) lengthof(words); i++)
 			if (strcmp(word, words[i].word) == 0)
 				result |= words[i].brings;
 	}
-	return *exists ? result : 0;
+	mlops_table_end(&scan);
+	return result;
 }
 
 /*
@@ -134,21 +108,29 @@ read_grants(Oid user, const char *model, bool *exists)
 int
 mlops_privileges(Oid user, const char *model, bool *exists)
 {
-	Oid			save_user;
-	int			save_context;
-	int			result;
+	MlopsTableKey key = {"name", {.value = CStringGetTextDatum(model)}};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
+	Snapshot	snapshot;
+	Datum		model_id = (Datum) 0;
+	bool		isnull;
+	int			result = 0;
 
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
 	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
-	SPI_connect();
-	result = read_grants(user, model, exists);
-	SPI_finish();
-	PopActiveSnapshot();
-	SetUserIdAndSecContext(save_user, save_context);
+	snapshot = GetActiveSnapshot();
+	mlops_table_begin(&scan, "model", "model_name_key", snapshot, &key, 1);
+	tuple = mlops_table_next(&scan);
+	*exists = tuple != NULL;
+	if (*exists)
+		model_id = mlops_table_value(&scan, tuple, "id", &isnull);
+	mlops_table_end(&scan);
 
 	if (*exists && superuser_arg(user))
 		result = MLOPS_ANY;
+	else if (*exists)
+		result = read_grants(user, snapshot, model_id, false) |
+			read_grants(user, snapshot, (Datum) 0, true);
+	PopActiveSnapshot();
 	return result;
 }
 

@@ -8,7 +8,7 @@
  * a promotion counts from the next statement on, a transaction in REPEATABLE
  * READ keeps the version that its snapshot shows, all parallel workers of a
  * query have their leader's snapshot and so its version, and a standby sees
- * what it has replayed.  It costs two index look-ups.
+ * what it has replayed.  It costs three index look-ups.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,77 +27,108 @@
 #include "mlops.h"
 #include "registry/model.h"
 #include "registry/privilege.h"
+#include "registry/table.h"
 
 PG_FUNCTION_INFO_V1(mlops_resolve_sql);
 
 /*
- * Look a version up by its number, or through an alias.  False if the model
- * does not have it.
+ * The id of a row that one or two keys identify; false if there is none.
  */
 static bool
-look_up(const MlopsReference *reference, MlopsResolved *resolved)
+find_id(const char *table, const char *index, const MlopsTableKey *keys, int num_keys,
+		const char *column, Datum *id)
 {
-	static SPIPlanPtr plans[2] = {NULL, NULL};
-	bool		by_alias = reference->version == 0;
-	Datum		values[2];
+	MlopsTableScan scan;
 	HeapTuple	tuple;
-	TupleDesc	desc;
-	bytea	   *sha256;
 	bool		isnull;
 
-	if (plans[by_alias] == NULL)
-	{
-		Oid			types[2] = {TEXTOID, by_alias ? TEXTOID : INT4OID};
-		SPIPlanPtr	plan = SPI_prepare(by_alias ?
-									   "SELECT v.id, v.version, v.artifact_sha256 FROM mlops.model m"
-									   " JOIN mlops.alias a ON a.model_id OPERATOR(pg_catalog.=) m.id"
-									   " JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) a.version_id"
-									   " WHERE m.name OPERATOR(pg_catalog.=) $1"
-									   " AND a.alias OPERATOR(pg_catalog.=) $2" :
-									   "SELECT v.id, v.version, v.artifact_sha256 FROM mlops.model m"
-									   " JOIN mlops.version v ON v.model_id OPERATOR(pg_catalog.=) m.id"
-									   " WHERE m.name OPERATOR(pg_catalog.=) $1"
-									   " AND v.version OPERATOR(pg_catalog.=) $2",
-									   2, types);
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare the query of a reference");
-		plans[by_alias] = plan;
-	}
-
-	values[0] = CStringGetTextDatum(reference->model);
-	values[1] = by_alias ? CStringGetTextDatum(reference->alias) :
-		Int32GetDatum(reference->version);
-	if (SPI_execute_plan(plans[by_alias], values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look up a reference");
-	if (SPI_processed == 0)
-		return false;
-
-	tuple = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	resolved->table = get_relname_relid("version", get_namespace_oid(MLOPS_SCHEMA, false));
-	resolved->version_id = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-	resolved->version = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
-	sha256 = DatumGetByteaPP(SPI_getbinval(tuple, desc, 3, &isnull));
-	if (VARSIZE_ANY_EXHDR(sha256) != MLOPS_SHA256_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("stored hash of a model file is damaged")));
-	memcpy(resolved->sha256, VARDATA_ANY(sha256), MLOPS_SHA256_LENGTH);
-	return true;
+	mlops_table_begin(&scan, table, index, GetActiveSnapshot(), keys, num_keys);
+	tuple = mlops_table_next(&scan);
+	if (tuple != NULL)
+		*id = Int64GetDatum(DatumGetInt64(mlops_table_value(&scan, tuple, column, &isnull)));
+	mlops_table_end(&scan);
+	return tuple != NULL;
 }
 
 /*
- * One line about the versions and aliases of a model, in a given context.
+ * The OID of mlops.version, which tells one installation of the extension from
+ * another in the same database; invalid if there is none.
+ */
+Oid
+mlops_version_table(void)
+{
+	return get_relname_relid("version", get_namespace_oid(MLOPS_SCHEMA, true));
+}
+
+/*
+ * Look a version up by its number, or through an alias, under the active
+ * snapshot.  False if there is no such model, or the model does not have it.
+ * Privileges are not looked at.
+ */
+bool
+mlops_look_up(const MlopsReference *reference, MlopsResolved *resolved)
+{
+	MlopsTableKey model[1] = {{"name", {.value = CStringGetTextDatum(reference->model)}}};
+	MlopsTableKey key[2] = {{"model_id"}};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	if (!find_id("model", "model_name_key", model, 1, "id", &key[0].value.value))
+		return false;
+	if (reference->version == 0)
+	{
+		MlopsTableKey id[1] = {{"id"}};
+
+		key[1].column = "alias";
+		key[1].value.value = CStringGetTextDatum(reference->alias);
+		if (!find_id("alias", "alias_pkey", key, 2, "version_id", &id[0].value.value))
+			return false;
+		mlops_table_begin(&scan, "version", "version_pkey", GetActiveSnapshot(), id, 1);
+	}
+	else
+	{
+		key[1].column = "version";
+		key[1].value.value = Int32GetDatum(reference->version);
+		mlops_table_begin(&scan, "version", "version_model_id_version_key", GetActiveSnapshot(), key, 2);
+	}
+
+	tuple = mlops_table_next(&scan);
+	if (tuple != NULL)
+	{
+		bytea	   *sha256 = DatumGetByteaPP(mlops_table_value(&scan, tuple, "artifact_sha256", &isnull));
+
+		if (VARSIZE_ANY_EXHDR(sha256) != MLOPS_SHA256_LENGTH)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("stored hash of a model file is damaged")));
+		memcpy(resolved->sha256, VARDATA_ANY(sha256), MLOPS_SHA256_LENGTH);
+		resolved->name = reference->model;
+		resolved->table = RelationGetRelid(scan.relation);
+		resolved->version_id = DatumGetInt64(mlops_table_value(&scan, tuple, "id", &isnull));
+		resolved->version = DatumGetInt32(mlops_table_value(&scan, tuple, "version", &isnull));
+	}
+	mlops_table_end(&scan);
+	return tuple != NULL;
+}
+
+/*
+ * One line about the versions and aliases of a model, in the current context.
  */
 static char *
-what_exists(const char *model, MemoryContext context)
+what_exists(const char *model)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1] = {CStringGetTextDatum(model)};
+	Oid			save_user;
+	int			save_context;
 	char	   *line;
 	MemoryContext old;
 
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
+	SPI_connect();
 	if (SPI_execute_with_args("SELECT m.last_version, (SELECT pg_catalog.string_agg("
 							  "pg_catalog.format('%s (version %s)', a.alias, v.version), ', ' ORDER BY a.alias)"
 							  " FROM mlops.alias a JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) a.version_id"
@@ -119,6 +150,8 @@ what_exists(const char *model, MemoryContext context)
 						strcmp(last, "0") == 0 ? "none" : last, aliases ? aliases : "none");
 	}
 	MemoryContextSwitchTo(old);
+	SPI_finish();
+	SetUserIdAndSecContext(save_user, save_context);
 	return line;
 }
 
@@ -130,9 +163,6 @@ void
 mlops_resolve(Oid user, const MlopsReference *reference, int privilege,
 			  MlopsResolved *resolved)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Oid			save_user;
-	int			save_context;
 	bool		pushed = false;
 	char	   *exists = NULL;
 
@@ -143,13 +173,8 @@ mlops_resolve(Oid user, const MlopsReference *reference, int privilege,
 		PushActiveSnapshot(GetTransactionSnapshot());
 		pushed = true;
 	}
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
-	SPI_connect();
-	if (!look_up(reference, resolved))
-		exists = what_exists(reference->model, context);
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
+	if (!mlops_look_up(reference, resolved))
+		exists = what_exists(reference->model);
 	if (pushed)
 		PopActiveSnapshot();
 

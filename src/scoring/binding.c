@@ -6,7 +6,8 @@
  * A feature reads the column that has its name, wherever in the row it
  * stands; other columns do not matter.  NULL is a missing value.  A category
  * that the model did not see in training is a missing value too, as it is for
- * libxgboost, so that one new category never aborts a batch.
+ * libxgboost, so that one new category never aborts a batch.  Whoever asks for
+ * vectors gets counts of both, and of missing columns.
  *
  *-------------------------------------------------------------------------
  */
@@ -146,7 +147,7 @@ missing_error(const MlopsModel *model, const char *names, int count, const char 
  * Error ML020 if a column is missing or cannot be read.
  */
 MlopsBinding *
-mlops_binding_create(const MlopsModel *model, TupleDesc desc)
+mlops_binding_create(const MlopsModel *model, TupleDesc desc, MlopsCounts *counts)
 {
 	MlopsBinding *binding = palloc(sizeof(MlopsBinding));
 	StringInfoData missing;
@@ -162,6 +163,7 @@ mlops_binding_create(const MlopsModel *model, TupleDesc desc)
 			appendStringInfo(&missing, "%s\"%s\"", num_missing++ > 0 ? ", " : "",
 							 model->signature->features[i].name);
 	}
+	counts->missing_columns += num_missing;
 	if (num_missing > 0)
 		missing_error(model, missing.data, num_missing, "column");
 	for (int i = 0; i < model->signature->num_features; i++)
@@ -218,11 +220,13 @@ put_value(const MlopsModel *model, void *vector, int feature,
  * Put the code of a category; NaN if the model did not see it in training.
  */
 static void
-put_category(const MlopsModel *model, void *vector, int feature, const char *text, int len)
+put_category(const MlopsModel *model, void *vector, int feature, const char *text, int len,
+			 MlopsCounts *counts)
 {
 	int			code = mlops_dictionary_lookup(model->signature->features[feature].categories,
 											   text, len);
 
+	counts->unseen_categories += code < 0;
 	put_number(model, vector, feature, code >= 0 ? (double) code : NAN);
 }
 
@@ -231,7 +235,7 @@ put_category(const MlopsModel *model, void *vector, int feature, const char *tex
  */
 static inline void
 put_column(const MlopsModel *model, void *vector, int feature, const MlopsColumn *column,
-		   Datum value, bool isnull)
+		   Datum value, bool isnull, MlopsCounts *counts)
 {
 	if (isnull)
 		put_number(model, vector, feature, NAN);
@@ -240,7 +244,7 @@ put_column(const MlopsModel *model, void *vector, int feature, const MlopsColumn
 		int			len;
 		const char *text = mlops_convert_category(column->conversion, value, &len);
 
-		put_category(model, vector, feature, text, len);
+		put_category(model, vector, feature, text, len, counts);
 	}
 	else
 		put_value(model, vector, feature, column->conversion, value);
@@ -251,9 +255,10 @@ put_column(const MlopsModel *model, void *vector, int feature, const MlopsColumn
  */
 void
 mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
-						HeapTuple tuple, void *vector)
+						HeapTuple tuple, void *vector, MlopsCounts *counts)
 {
 	int			num_features = model->signature->num_features;
+	bool		has_null = false;
 
 	heap_deform_tuple(tuple, binding->desc, binding->values, binding->nulls);
 	for (int i = 0; i < num_features; i++)
@@ -261,8 +266,10 @@ mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
 		const MlopsColumn *column = &binding->columns[i];
 
 		put_column(model, vector, i, column, binding->values[column->attribute],
-				   binding->nulls[column->attribute]);
+				   binding->nulls[column->attribute], counts);
+		has_null |= binding->nulls[column->attribute] && model->used[i];
 	}
+	counts->null_rows += has_null;
 }
 
 /*
@@ -270,17 +277,20 @@ mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
  */
 void
 mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
-						  const NullableDatum *columns, void *vector)
+						  const NullableDatum *columns, void *vector, MlopsCounts *counts)
 {
 	int			num_features = model->signature->num_features;
+	bool		has_null = false;
 
 	for (int i = 0; i < num_features; i++)
 	{
 		const MlopsColumn *column = &binding->columns[i];
 
 		put_column(model, vector, i, column, columns[column->attribute].value,
-				   columns[column->attribute].isnull);
+				   columns[column->attribute].isnull, counts);
+		has_null |= columns[column->attribute].isnull && model->used[i];
 	}
+	counts->null_rows += has_null;
 }
 
 /*
@@ -288,9 +298,11 @@ mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
  * a categorical feature stands there as its code.
  */
 void
-mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector)
+mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector,
+						MlopsCounts *counts)
 {
 	int			num_features = model->signature->num_features;
+	bool		has_null = false;
 	Datum	   *values;
 	bool	   *nulls;
 	int			count;
@@ -308,7 +320,11 @@ mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector)
 						count, VERSION_ARGS(model), num_features),
 				 errhint("Give the features in the order of the signature, NULL for a missing value; or score a row, where they are found by name.")));
 	for (int i = 0; i < num_features; i++)
+	{
 		put_number(model, vector, i, nulls[i] ? NAN : DatumGetFloat8(values[i]));
+		has_null |= nulls[i] && model->used[i];
+	}
+	counts->null_rows += has_null;
 }
 
 /*
@@ -347,7 +363,8 @@ put_string(const MlopsModel *model, void *vector, int i, const JsonbValue *value
  * value of this kind.
  */
 static void
-put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value)
+put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value,
+		 MlopsCounts *counts)
 {
 	const MlopsFeature *feature = &model->signature->features[i];
 	bool		categorical = feature->kind == MLOPS_KIND_CATEGORICAL;
@@ -359,7 +376,7 @@ put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value)
 	else if (value->type == jbvNumeric && !categorical)
 		put_value(model, vector, i, MLOPS_CONVERT_NUMERIC, NumericGetDatum(value->val.numeric));
 	else if (value->type == jbvString && categorical)
-		put_category(model, vector, i, value->val.string.val, value->val.string.len);
+		put_category(model, vector, i, value->val.string.val, value->val.string.len, counts);
 	else if (value->type != jbvString || !put_string(model, vector, i, value))
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_BINDING),
@@ -373,11 +390,12 @@ put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value)
  * The vector of a JSON object that has the features as keys.
  */
 void
-mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector)
+mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector, MlopsCounts *counts)
 {
 	int			num_features = model->signature->num_features;
 	StringInfoData missing;
 	int			num_missing = 0;
+	bool		has_null = false;
 
 	if (!JB_ROOT_IS_OBJECT(json))
 		ereport(ERROR,
@@ -392,7 +410,10 @@ mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector)
 														 strlen(feature->name), &buffer);
 
 		if (value != NULL)
-			put_json(model, vector, i, value);
+		{
+			put_json(model, vector, i, value, counts);
+			has_null |= value->type == jbvNull && model->used[i];
+		}
 		else
 		{
 			if (num_missing == 0)
@@ -400,6 +421,8 @@ mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector)
 			appendStringInfo(&missing, "%s\"%s\"", num_missing++ > 0 ? ", " : "", feature->name);
 		}
 	}
+	counts->null_rows += has_null;
+	counts->missing_columns += num_missing;
 	if (num_missing > 0)
 		missing_error(model, missing.data, num_missing, "key");
 }

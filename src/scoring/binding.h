@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 
 #include "registry/model.h"
+#include "scoring/stat_models.h"
 
 /* the column that one feature reads */
 typedef struct MlopsColumn
@@ -35,7 +36,8 @@ typedef struct MlopsBinding
 
 extern MlopsColumn *mlops_bind_columns(const MlopsSignature *signature, TupleDesc desc);
 extern const char *mlops_conversion_name(MlopsConversion conversion);
-extern MlopsBinding *mlops_binding_create(const MlopsModel *model, TupleDesc desc);
+extern MlopsBinding *mlops_binding_create(const MlopsModel *model, TupleDesc desc,
+										  MlopsCounts *counts);
 
 /*
  * The row as a vector, NaN where a value is missing: of float, or of double if
@@ -43,10 +45,13 @@ extern MlopsBinding *mlops_binding_create(const MlopsModel *model, TupleDesc des
  */
 extern void *mlops_vector_create(const MlopsModel *model);
 extern void mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
-									HeapTuple tuple, void *vector);
+									HeapTuple tuple, void *vector, MlopsCounts *counts);
 extern void mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
-									  const NullableDatum *columns, void *vector);
-extern void mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector);
-extern void mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector);
+									  const NullableDatum *columns, void *vector,
+									  MlopsCounts *counts);
+extern void mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector,
+									MlopsCounts *counts);
+extern void mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector,
+									MlopsCounts *counts);
 
 #endif							/* MLOPS_BINDING_H */

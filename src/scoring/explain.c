@@ -172,6 +172,7 @@ explain(FunctionCallInfo fcinfo, MlopsInput input, int privilege, int class_argu
 				 errmsg("contributions of version %d of model \"%s\" do not add up to its margin",
 						model->version, model->name),
 				 errdetail("For this row %s.", error.message)));
+	mlops_scorer_done(scorer);
 	*scorer_used = scorer;
 	return explainer;
 }

@@ -40,18 +40,6 @@ PG_FUNCTION_INFO_V1(mlops_predict_margin_jsonb);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_columns);
 
 /*
- * Read the row and compute its margins.
- */
-static MlopsScorer *
-score(FunctionCallInfo fcinfo, MlopsInput input)
-{
-	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE);
-
-	mlops_scorer_margin(scorer);
-	return scorer;
-}
-
-/*
  * Error for a function that does not fit the task of a model.
  */
 static void
@@ -178,22 +166,37 @@ predict_margin(MlopsScorer *scorer)
 	return array_of(scorer->margins, scorer->model->info.wide, scorer->model->info.num_groups);
 }
 
+/*
+ * Read the row, compute its margins, and make of them what a function returns.
+ */
+static inline Datum
+score(FunctionCallInfo fcinfo, MlopsInput input, Datum (*result_of) (MlopsScorer *scorer))
+{
+	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE);
+	Datum		result;
+
+	mlops_scorer_margin(scorer);
+	result = result_of(scorer);
+	mlops_scorer_done(scorer);
+	return result;
+}
+
 Datum
 mlops_predict_row(PG_FUNCTION_ARGS)
 {
-	return predict(score(fcinfo, MLOPS_INPUT_ROW));
+	return score(fcinfo, MLOPS_INPUT_ROW, predict);
 }
 
 Datum
 mlops_predict_array(PG_FUNCTION_ARGS)
 {
-	return predict(score(fcinfo, MLOPS_INPUT_ARRAY));
+	return score(fcinfo, MLOPS_INPUT_ARRAY, predict);
 }
 
 Datum
 mlops_predict_jsonb(PG_FUNCTION_ARGS)
 {
-	return predict(score(fcinfo, MLOPS_INPUT_JSONB));
+	return score(fcinfo, MLOPS_INPUT_JSONB, predict);
 }
 
 Datum
@@ -201,25 +204,25 @@ mlops_predict_columns(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	return predict(score(fcinfo, MLOPS_INPUT_COLUMNS));
+	return score(fcinfo, MLOPS_INPUT_COLUMNS, predict);
 }
 
 Datum
 mlops_predict_class_row(PG_FUNCTION_ARGS)
 {
-	return predict_class(score(fcinfo, MLOPS_INPUT_ROW));
+	return score(fcinfo, MLOPS_INPUT_ROW, predict_class);
 }
 
 Datum
 mlops_predict_class_array(PG_FUNCTION_ARGS)
 {
-	return predict_class(score(fcinfo, MLOPS_INPUT_ARRAY));
+	return score(fcinfo, MLOPS_INPUT_ARRAY, predict_class);
 }
 
 Datum
 mlops_predict_class_jsonb(PG_FUNCTION_ARGS)
 {
-	return predict_class(score(fcinfo, MLOPS_INPUT_JSONB));
+	return score(fcinfo, MLOPS_INPUT_JSONB, predict_class);
 }
 
 Datum
@@ -227,25 +230,25 @@ mlops_predict_class_columns(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	return predict_class(score(fcinfo, MLOPS_INPUT_COLUMNS));
+	return score(fcinfo, MLOPS_INPUT_COLUMNS, predict_class);
 }
 
 Datum
 mlops_predict_proba_row(PG_FUNCTION_ARGS)
 {
-	return predict_proba(score(fcinfo, MLOPS_INPUT_ROW));
+	return score(fcinfo, MLOPS_INPUT_ROW, predict_proba);
 }
 
 Datum
 mlops_predict_proba_array(PG_FUNCTION_ARGS)
 {
-	return predict_proba(score(fcinfo, MLOPS_INPUT_ARRAY));
+	return score(fcinfo, MLOPS_INPUT_ARRAY, predict_proba);
 }
 
 Datum
 mlops_predict_proba_jsonb(PG_FUNCTION_ARGS)
 {
-	return predict_proba(score(fcinfo, MLOPS_INPUT_JSONB));
+	return score(fcinfo, MLOPS_INPUT_JSONB, predict_proba);
 }
 
 Datum
@@ -253,25 +256,25 @@ mlops_predict_proba_columns(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	return predict_proba(score(fcinfo, MLOPS_INPUT_COLUMNS));
+	return score(fcinfo, MLOPS_INPUT_COLUMNS, predict_proba);
 }
 
 Datum
 mlops_predict_margin_row(PG_FUNCTION_ARGS)
 {
-	return predict_margin(score(fcinfo, MLOPS_INPUT_ROW));
+	return score(fcinfo, MLOPS_INPUT_ROW, predict_margin);
 }
 
 Datum
 mlops_predict_margin_array(PG_FUNCTION_ARGS)
 {
-	return predict_margin(score(fcinfo, MLOPS_INPUT_ARRAY));
+	return score(fcinfo, MLOPS_INPUT_ARRAY, predict_margin);
 }
 
 Datum
 mlops_predict_margin_jsonb(PG_FUNCTION_ARGS)
 {
-	return predict_margin(score(fcinfo, MLOPS_INPUT_JSONB));
+	return score(fcinfo, MLOPS_INPUT_JSONB, predict_margin);
 }
 
 Datum
@@ -279,5 +282,5 @@ mlops_predict_margin_columns(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	return predict_margin(score(fcinfo, MLOPS_INPUT_COLUMNS));
+	return score(fcinfo, MLOPS_INPUT_COLUMNS, predict_margin);
 }

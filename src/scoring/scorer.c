@@ -11,7 +11,7 @@
  * all that is compared show the same rows.
  *
  * A scorer has a memory context of its own; resetting it ends the hold on the
- * model in the session's cache.
+ * model in the session's cache, and the call in the statistics.
  *
  *-------------------------------------------------------------------------
  */
@@ -99,7 +99,9 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	MlopsResolved resolved;
 	const MlopsModel *model;
 	MemoryContext old;
+	instr_time	start;
 
+	INSTR_TIME_SET_CURRENT(start);
 	scorer->model = NULL;
 	scorer->extra = NULL;
 	site->binding = NULL;
@@ -115,6 +117,7 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
 	site->view = *view;
+	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
 	model = mlops_model_hold(&resolved, scorer->context);
 	scorer->vector = mlops_vector_create(model);
 	scorer->scratch = palloc(mlops_forest_scratch_size(model->forest));
@@ -146,6 +149,8 @@ get_scorer(FunctionCallInfo fcinfo, int privilege)
 		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
 			   VARSIZE_ANY_EXHDR(modelref)) != 0)
 		resolve(site, modelref, &view, privilege);
+	else
+		mlops_call_row_begin(site->scorer.call);
 	return site;
 }
 
@@ -167,7 +172,7 @@ read_row(Scorer *site, HeapTupleHeader header)
 		site->binding = NULL;
 		MemoryContextReset(site->binding_context);
 		old = MemoryContextSwitchTo(site->binding_context);
-		site->binding = mlops_binding_create(site->scorer.model, desc);
+		site->binding = mlops_binding_create(site->scorer.model, desc, &site->scorer.call->counts);
 		site->row_type = type;
 		site->row_typmod = typmod;
 		MemoryContextSwitchTo(old);
@@ -178,7 +183,8 @@ read_row(Scorer *site, HeapTupleHeader header)
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
-	mlops_vector_from_tuple(site->scorer.model, site->binding, &tuple, site->scorer.vector);
+	mlops_vector_from_tuple(site->scorer.model, site->binding, &tuple, site->scorer.vector,
+							&site->scorer.call->counts);
 }
 
 /*
@@ -206,7 +212,7 @@ bind_columns(Scorer *site, FunctionCallInfo fcinfo)
 	for (int i = 0; i < count; i++)
 		TupleDescInitEntry(desc, i + 1, TextDatumGetCString(names[i]),
 						   get_fn_expr_argtype(fcinfo->flinfo, i + 2), -1, 0);
-	site->binding = mlops_binding_create(site->scorer.model, desc);
+	site->binding = mlops_binding_create(site->scorer.model, desc, &site->scorer.call->counts);
 	MemoryContextSwitchTo(old);
 }
 
@@ -229,15 +235,18 @@ mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
 			scorer->binding = site->binding;
 			break;
 		case MLOPS_INPUT_ARRAY:
-			mlops_vector_from_array(scorer->model, PG_GETARG_ARRAYTYPE_P(1), scorer->vector);
+			mlops_vector_from_array(scorer->model, PG_GETARG_ARRAYTYPE_P(1), scorer->vector,
+									&scorer->call->counts);
 			break;
 		case MLOPS_INPUT_JSONB:
-			mlops_vector_from_jsonb(scorer->model, PG_GETARG_JSONB_P(1), scorer->vector);
+			mlops_vector_from_jsonb(scorer->model, PG_GETARG_JSONB_P(1), scorer->vector,
+									&scorer->call->counts);
 			break;
 		case MLOPS_INPUT_COLUMNS:
 			if (site->binding == NULL)
 				bind_columns(site, fcinfo);
-			mlops_vector_from_columns(scorer->model, site->binding, fcinfo->args + 2, scorer->vector);
+			mlops_vector_from_columns(scorer->model, site->binding, fcinfo->args + 2, scorer->vector,
+									  &scorer->call->counts);
 			break;
 	}
 	return scorer;

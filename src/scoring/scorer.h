@@ -13,6 +13,7 @@
 #include "fmgr.h"
 
 #include "scoring/binding.h"
+#include "scoring/stat_models.h"
 
 /* what argument 1 of a scoring function is */
 typedef enum MlopsInput
@@ -35,6 +36,7 @@ typedef struct MlopsScorer
 	void	   *outputs;		/* room for one per output, likewise */
 	MemoryContext context;		/* reset when the call site begins anew */
 	void	   *extra;			/* the caller's, in that context; NULL then */
+	MlopsCall  *call;			/* what is counted of it */
 } MlopsScorer;
 
 extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
@@ -45,5 +47,15 @@ extern void mlops_scorer_transform(MlopsScorer *scorer);
 #define mlops_scorer_value(scorer, values, i) \
 	((scorer)->model->info.wide ? ((const double *) (scorer)->values)[i] \
 	 : (double) ((const float *) (scorer)->values)[i])
+
+/*
+ * After mlops_scorer_read(): the row has its score.  Without it the row counts
+ * as an error.
+ */
+static inline void
+mlops_scorer_done(MlopsScorer *scorer)
+{
+	mlops_call_row_end(scorer->call);
+}
 
 #endif							/* MLOPS_SCORER_H */

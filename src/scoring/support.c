@@ -23,7 +23,6 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -34,12 +33,15 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "registry/modelref.h"
+#include "registry/model.h"
 #include "registry/privilege.h"
+#include "registry/table.h"
 
 PG_FUNCTION_INFO_V1(mlops_predict_support);
 
@@ -49,6 +51,18 @@ PG_FUNCTION_INFO_V1(mlops_predict_support);
  */
 #define LEVEL_COST	0.05
 
+/* the number that info, an object, has under a key */
+static double
+number_of(Jsonb *info, const char *key)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = getKeyJsonValueFromContainer(&info->root, key, strlen(key), &buffer);
+
+	if (value == NULL || value->type != jbvNumeric)
+		return 0;
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+}
+
 /*
  * Levels and features of the version that a reference means now; false if it
  * means none.
@@ -56,57 +70,40 @@ PG_FUNCTION_INFO_V1(mlops_predict_support);
 static bool
 model_shape(const struct varlena *modelref, double *levels, double *features)
 {
-	static SPIPlanPtr plan = NULL;
-	Datum		values[3];
-	char		nulls[3] = {' ', ' ', ' '};
 	MlopsReference reference;
-	Oid			save_user;
-	int			save_context;
-	bool		found;
+	MlopsResolved resolved;
+	MlopsForestInfo forest;
+	MlopsTableKey key = {"id"};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
+	bool		exists;
 
 	/* an estimate is no way to learn of a model that one may not use */
 	mlops_modelref_split(modelref, &reference);
-	if ((mlops_privileges(GetUserId(), reference.model, &found) & MLOPS_SCORE) == 0)
+	if ((mlops_privileges(GetUserId(), reference.model, &exists) & MLOPS_SCORE) == 0 ||
+		!mlops_look_up(&reference, &resolved))
 		return false;
-
-	values[0] = CStringGetTextDatum(reference.model);
-	values[1] = reference.alias ? CStringGetTextDatum(reference.alias) : (Datum) 0;
-	if (reference.alias == NULL)
-		nulls[1] = 'n';
-	values[2] = Int32GetDatum(reference.version);
-
-	GetUserIdAndSecContext(&save_user, &save_context);
-	SetUserIdAndSecContext(mlops_owner(), save_context | SECURITY_LOCAL_USERID_CHANGE);
-	SPI_connect();
-	if (plan == NULL)
+	if (mlops_model_peek(&resolved, &forest))
 	{
-		Oid			types[3] = {TEXTOID, TEXTOID, INT4OID};
-		SPIPlanPtr	prepared = SPI_prepare("SELECT (v.info OPERATOR(pg_catalog.->>) 'trees')::pg_catalog.float8"
-										   " OPERATOR(pg_catalog.*) (v.info OPERATOR(pg_catalog.->>) 'depth')::pg_catalog.float8,"
-										   " pg_catalog.jsonb_array_length(v.signature)::pg_catalog.float8"
-										   " FROM mlops.model m JOIN mlops.version v ON v.model_id OPERATOR(pg_catalog.=) m.id"
-										   " WHERE m.name OPERATOR(pg_catalog.=) $1 AND (v.version OPERATOR(pg_catalog.=) $3"
-										   " OR v.id OPERATOR(pg_catalog.=) (SELECT a.version_id FROM mlops.alias a"
-										   " WHERE a.model_id OPERATOR(pg_catalog.=) m.id AND a.alias OPERATOR(pg_catalog.=) $2))",
-										   3, types);
-
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare the query of a model's shape");
-		plan = prepared;
+		*levels = (double) forest.num_trees * forest.max_depth;
+		*features = forest.num_features;
+		return true;
 	}
-	if (SPI_execute_plan(plan, values, nulls, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the shape of a model");
-	found = SPI_processed == 1;
-	if (found)
+
+	key.value.value = Int64GetDatum(resolved.version_id);
+	mlops_table_begin(&scan, "version", "version_pkey", GetActiveSnapshot(), &key, 1);
+	tuple = mlops_table_next(&scan);
+	if (tuple != NULL)
 	{
 		bool		isnull;
+		Jsonb	   *info = DatumGetJsonbP(mlops_table_value(&scan, tuple, "info", &isnull));
+		Jsonb	   *signature = DatumGetJsonbP(mlops_table_value(&scan, tuple, "signature", &isnull));
 
-		*levels = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-		*features = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+		*levels = number_of(info, "trees") * number_of(info, "depth");
+		*features = JB_ROOT_COUNT(signature);
 	}
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
-	return found;
+	mlops_table_end(&scan);
+	return tuple != NULL;
 }
 
 /*
