@@ -154,6 +154,20 @@ extern void mlops_forest_transform64(const MlopsForest *forest,
 									 const double *margins, double *outputs);
 
 /*
+ * Score many rows at once: num_rows rows of num_features values, one after the
+ * other, into num_rows times num_groups margins; float, or double if the model
+ * is wide.  The bits are those of one row at a time.  scratch has
+ * mlops_forest_batch_scratch_size() bytes, aligned as by palloc, whatever the
+ * number of rows.  A caller who can be cancelled passes some MLOPS_BATCH_ROWS
+ * rows at a time.
+ */
+#define MLOPS_BATCH_ROWS	1024
+
+extern size_t mlops_forest_batch_scratch_size(const MlopsForest *forest);
+extern void mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_rows,
+									  void *scratch, void *margins);
+
+/*
  * The probability of each class from its margin, whatever the objective makes
  * of margins; outputs may be margins itself.
  */
