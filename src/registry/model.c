@@ -23,6 +23,9 @@
  */
 #include "compat.h"
 
+#include <fenv.h>
+#include <float.h>
+
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
@@ -334,12 +337,32 @@ hold(const MlopsResolved *resolved, MemoryContext holder)
 }
 
 /*
+ * Error if this process computes otherwise than the library that trained the
+ * model: a library that is loaded can change that for the whole process, and
+ * one that was linked with -ffast-math does.
+ */
+static void
+check_arithmetic(void)
+{
+	volatile float smallest = FLT_MIN;
+	volatile float subnormal = smallest / 2;
+
+	if (subnormal * 2 != smallest || fegetround() != FE_TONEAREST)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("floating-point arithmetic of this session is not that of IEEE 754"),
+				 errdetail("Scores could differ from those of the library that trained the model: subnormal numbers count as zero, or results are not rounded to the nearest."),
+				 errhint("A library that this session has loaded was linked with -ffast-math or has changed the rounding.")));
+}
+
+/*
  * The version that was resolved, ready to score, for as long as the memory
  * context lives.
  */
 const MlopsModel *
 mlops_model_hold(const MlopsResolved *resolved, MemoryContext holder)
 {
+	check_arithmetic();
 	return hold(resolved, holder)->model;
 }
 
