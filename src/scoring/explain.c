@@ -340,7 +340,7 @@ row_value(const MlopsScorer *scorer, int feature)
 	Oid			output;
 	bool		is_varlena;
 
-	if (binding->nulls[attribute])
+	if (attribute < 0 || binding->nulls[attribute])
 		return NULL;
 	getTypeOutputInfo(TupleDescAttr(binding->desc, attribute)->atttypid, &output, &is_varlena);
 	return OidOutputFunctionCall(output, binding->values[attribute]);
@@ -356,6 +356,8 @@ json_value(const MlopsScorer *scorer, Jsonb *json, int feature)
 	JsonbValue	buffer;
 	JsonbValue *value = getKeyJsonValueFromContainer(&json->root, name, strlen(name), &buffer);
 
+	if (value == NULL)
+		return NULL;
 	switch (value->type)
 	{
 		case jbvString:

@@ -47,7 +47,7 @@ typedef struct View
 
 typedef struct Scorer
 {
-	MlopsScorer scorer;			/* its model is NULL until resolved */
+	MlopsScorer scorer;			/* first; its model is NULL until resolved */
 	View		view;
 	struct varlena *reference;
 	MemoryContext binding_context;	/* child of context */
@@ -119,6 +119,9 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	site->view = *view;
 	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
 	model = mlops_model_hold(&resolved, scorer->context);
+	scorer->reader.model = model;
+	scorer->reader.policy = resolved.policy;
+	scorer->reader.counts = &scorer->call->counts;
 	scorer->vector = mlops_vector_create(model);
 	scorer->scratch = palloc(mlops_forest_scratch_size(model->forest));
 	scorer->margins = palloc(mul_size(sizeof(double), model->info.num_groups));
@@ -155,11 +158,24 @@ get_scorer(FunctionCallInfo fcinfo, int privilege)
 }
 
 /*
- * Read a row, whose type may be another than that of the row before.
+ * The scorer of this call site with the version that argument 0 means, for a
+ * caller with this privilege, before a row is read.  It lives as long as the
+ * call site, and holds until the next call.  Errors ML001 to ML003 and 42501.
  */
-static void
-read_row(Scorer *site, HeapTupleHeader header)
+MlopsScorer *
+mlops_scorer_open(FunctionCallInfo fcinfo, int privilege)
 {
+	return &get_scorer(fcinfo, privilege)->scorer;
+}
+
+/*
+ * Read a row, whose type may be another than that of the row before, with
+ * changes if there are some.  Error ML020.
+ */
+void
+mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader header, Jsonb *changes, void *vector)
+{
+	Scorer	   *site = (Scorer *) scorer;
 	Oid			type = HeapTupleHeaderGetTypeId(header);
 	int32		typmod = HeapTupleHeaderGetTypMod(header);
 	HeapTupleData tuple;
@@ -172,7 +188,7 @@ read_row(Scorer *site, HeapTupleHeader header)
 		site->binding = NULL;
 		MemoryContextReset(site->binding_context);
 		old = MemoryContextSwitchTo(site->binding_context);
-		site->binding = mlops_binding_create(site->scorer.model, desc, &site->scorer.call->counts);
+		site->binding = mlops_binding_create(scorer->model, desc);
 		site->row_type = type;
 		site->row_typmod = typmod;
 		MemoryContextSwitchTo(old);
@@ -183,8 +199,8 @@ read_row(Scorer *site, HeapTupleHeader header)
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
-	mlops_vector_from_tuple(site->scorer.model, site->binding, &tuple, site->scorer.vector,
-							&site->scorer.call->counts);
+	mlops_vector_from_tuple(&scorer->reader, site->binding, &tuple, changes, vector);
+	scorer->binding = site->binding;
 }
 
 /*
@@ -212,18 +228,15 @@ bind_columns(Scorer *site, FunctionCallInfo fcinfo)
 	for (int i = 0; i < count; i++)
 		TupleDescInitEntry(desc, i + 1, TextDatumGetCString(names[i]),
 						   get_fn_expr_argtype(fcinfo->flinfo, i + 2), -1, 0);
-	site->binding = mlops_binding_create(site->scorer.model, desc, &site->scorer.call->counts);
+	site->binding = mlops_binding_create(site->scorer.model, desc);
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * The scorer of this call site with the version that argument 0 means and the
- * vector of the row in argument 1, for a caller with this privilege.  It lives
- * as long as the call site, and holds until the next call.  Errors ML001 to
- * ML003, 42501 and ML020.
+ * Read the row in argument 1.
  */
-MlopsScorer *
-mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
+static inline MlopsScorer *
+read_argument(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *changes)
 {
 	Scorer	   *site = get_scorer(fcinfo, privilege);
 	MlopsScorer *scorer = &site->scorer;
@@ -231,25 +244,41 @@ mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
 	switch (input)
 	{
 		case MLOPS_INPUT_ROW:
-			read_row(site, PG_GETARG_HEAPTUPLEHEADER(1));
-			scorer->binding = site->binding;
+			mlops_scorer_read_row(scorer, PG_GETARG_HEAPTUPLEHEADER(1), changes, scorer->vector);
 			break;
 		case MLOPS_INPUT_ARRAY:
-			mlops_vector_from_array(scorer->model, PG_GETARG_ARRAYTYPE_P(1), scorer->vector,
-									&scorer->call->counts);
+			mlops_vector_from_array(&scorer->reader, PG_GETARG_ARRAYTYPE_P(1), changes, scorer->vector);
 			break;
 		case MLOPS_INPUT_JSONB:
-			mlops_vector_from_jsonb(scorer->model, PG_GETARG_JSONB_P(1), scorer->vector,
-									&scorer->call->counts);
+			mlops_vector_from_jsonb(&scorer->reader, PG_GETARG_JSONB_P(1), changes, scorer->vector);
 			break;
 		case MLOPS_INPUT_COLUMNS:
+			Assert(changes == NULL);
 			if (site->binding == NULL)
 				bind_columns(site, fcinfo);
-			mlops_vector_from_columns(scorer->model, site->binding, fcinfo->args + 2, scorer->vector,
-									  &scorer->call->counts);
+			mlops_vector_from_columns(&scorer->reader, site->binding, fcinfo->args + 2, scorer->vector);
 			break;
 	}
 	return scorer;
+}
+
+/*
+ * The scorer of this call site, as above, with the vector of the row in
+ * argument 1.  Error ML020, too.
+ */
+MlopsScorer *
+mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
+{
+	return read_argument(fcinfo, input, privilege, NULL);
+}
+
+/*
+ * The same, with other values for some features of that row.
+ */
+MlopsScorer *
+mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *changes)
+{
+	return read_argument(fcinfo, input, privilege, changes);
 }
 
 /*

@@ -29,6 +29,7 @@ typedef struct MlopsScorer
 {
 	const MlopsModel *model;
 	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
+	MlopsReader reader;			/* how rows are read */
 	const MlopsBinding *binding;	/* of a row: its values are the present row's */
 	void	   *vector;			/* the row, see binding.h */
 	void	   *scratch;		/* of the engine */
@@ -39,7 +40,12 @@ typedef struct MlopsScorer
 	MlopsCall  *call;			/* what is counted of it */
 } MlopsScorer;
 
+extern MlopsScorer *mlops_scorer_open(FunctionCallInfo fcinfo, int privilege);
 extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
+extern MlopsScorer *mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input,
+											  int privilege, Jsonb *changes);
+extern void mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader row, Jsonb *changes,
+								  void *vector);
 extern void mlops_scorer_margin(MlopsScorer *scorer);
 extern void mlops_scorer_transform(MlopsScorer *scorer);
 

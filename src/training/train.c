@@ -484,7 +484,7 @@ register_version(const Training *training)
 												CStringGetDatum("artifact"),
 												ObjectIdGetDatum(get_namespace_oid(MLOPS_SCHEMA, false)));
 	const Oid	types[] = {TEXTOID, TEXTOID, artifact_type, JSONBOID, TEXTARRAYOID,
-	JSONBOID, TEXTOID, TEXTOID, JSONBOID};
+	JSONBOID, TEXTOID, TEXTOID, JSONBOID, FLOAT8OID};
 	NullableDatum args[lengthof(types)] = {0};
 	bool		isnull;
 
@@ -508,6 +508,7 @@ register_version(const Training *training)
 	args[6] = text_datum("train");
 	args[7] = text_datum(training->options.description);
 	args[8] = jsonb_datum(make_record(training));
+	args[9].isnull = true;		/* no number stands for a missing value */
 	return DatumGetInt32(mlops_call_private("_register_version", lengthof(args), types,
 											args, &isnull));
 }
