@@ -287,10 +287,12 @@ put_value(const MlopsModel *model, void *vector, int feature,
 
 /*
  * Put what the policy makes of a category that the model did not see in
- * training.  Error ML020 if it is an error.
+ * training, given as a text or, if that is NULL, as a code.  Error ML020 if it
+ * is an error.
  */
 static void
-put_unseen(const MlopsReader *reader, void *vector, int feature, const char *text, int len)
+put_unseen(const MlopsReader *reader, void *vector, int feature, const char *text, int len,
+		   double code)
 {
 	const MlopsModel *model = reader->model;
 
@@ -305,15 +307,17 @@ put_unseen(const MlopsReader *reader, void *vector, int feature, const char *tex
 			break;
 		case MLOPS_CATEGORIES_ERROR:
 			{
-				int			shown = pg_mbcliplen(text, len, MAX_SHOWN);
+				int			shown = text == NULL ? 0 : pg_mbcliplen(text, len, MAX_SHOWN);
 
 				ereport(ERROR,
 						(errcode(ERRCODE_MLOPS_BINDING),
 						 errmsg("feature \"%s\" has a category that " VERSION_FMT " did not see in training",
 								model->signature->features[feature].name, VERSION_ARGS(model)),
+						 text == NULL ? errdetail("The code is %s.", float8out_internal(code)) :
 						 errdetail("The category is \"%.*s%s\".", shown, text, shown < len ? "..." : ""),
 						 errhint("The policy of the model makes this an error; see mlops.set_scoring_policy().")));
 			}
+			break;
 	}
 }
 
@@ -329,7 +333,7 @@ put_category(const MlopsReader *reader, void *vector, int feature, const char *t
 	if (code >= 0)
 		put_number(reader->model, vector, feature, code);
 	else
-		put_unseen(reader, vector, feature, text, len);
+		put_unseen(reader, vector, feature, text, len, 0);
 }
 
 /*
@@ -340,26 +344,15 @@ put_code(const MlopsReader *reader, void *vector, int feature, double code)
 {
 	const MlopsModel *model = reader->model;
 	int			size = mlops_dictionary_size(model->signature->features[feature].categories);
-	double		missing = model->missing;
-	bool		seen;
+	double		number = model->info.wide ? code : (float) code;
+	double		missing = model->info.wide ? model->missing : (float) model->missing;
 
 	/* a fraction is cut off; XGBoost asks for the sign before that */
-	if (model->info.wide)
-		seen = code > -1.0 && code < size;
-	else
-	{
-		code = (float) code;
-		missing = (float) missing;
-		seen = code >= 0.0 && code < size;
-	}
-	if (seen || isnan(code) || code == missing)
+	if (isnan(number) || number == missing ||
+		(number < size && (model->info.wide ? number > -1.0 : number >= 0.0)))
 		put_number(model, vector, feature, code);
 	else
-	{
-		char	   *text = float8out_internal(code);
-
-		put_unseen(reader, vector, feature, text, strlen(text));
-	}
+		put_unseen(reader, vector, feature, NULL, 0, code);
 }
 
 /*
