@@ -357,7 +357,8 @@ predict_batch(FunctionCallInfo fcinfo, bool by_columns)
 			pending = 0;
 		}
 	}
-	score_batch(scorer, batch, pending, results);
+	if (pending > 0)
+		score_batch(scorer, batch, pending, results);
 	mlops_call_batch_end(scorer->call, scored);
 
 	PG_RETURN_ARRAYTYPE_P(count == 0 ? construct_empty_array(FLOAT8OID) :

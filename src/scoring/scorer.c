@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -50,6 +51,7 @@ typedef struct Scorer
 	MlopsScorer scorer;			/* first; its model is NULL until resolved */
 	View		view;
 	struct varlena *reference;
+	bool		constant;		/* the reference is always this */
 	MemoryContext binding_context;	/* child of context */
 	MlopsBinding *binding;		/* to the row type below; NULL before the first row */
 	Oid			row_type;
@@ -80,21 +82,49 @@ present_view(void)
 	return view;
 }
 
-static bool
-same_view(const View *a, const View *b)
+/*
+ * Is a view that of the present statement?  Asked for each row.
+ */
+static inline bool
+is_present(const View *view)
 {
-	return a->statement == b->statement && a->xmin == b->xmin && a->xmax == b->xmax &&
-		a->completions == b->completions && a->curcid == b->curcid &&
-		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt && a->user == b->user;
+	Snapshot	snapshot;
+
+	if (view->statement != GetCurrentStatementStartTimestamp() || view->user != GetUserId())
+		return false;
+	if (!ActiveSnapshotSet())
+		return view->xmax == InvalidTransactionId;
+	snapshot = GetActiveSnapshot();
+	return view->xmin == snapshot->xmin && view->xmax == snapshot->xmax &&
+		view->completions == snapshot->snapXactCompletionCount &&
+		view->curcid == snapshot->curcid &&
+		view->xcnt == snapshot->xcnt && view->subxcnt == snapshot->subxcnt;
+}
+
+/*
+ * Is this the reference that the call site was resolved for?
+ */
+static inline bool
+same_reference(const Scorer *site, Datum reference)
+{
+	struct varlena *modelref;
+
+	if (site->constant)
+		return true;
+	modelref = PG_DETOAST_DATUM_PACKED(reference);
+	return VARSIZE_ANY_EXHDR(site->reference) == VARSIZE_ANY_EXHDR(modelref) &&
+		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
+			   VARSIZE_ANY_EXHDR(modelref)) == 0;
 }
 
 /*
  * Begin anew: resolve the reference for the present user and statement.
  */
 static void
-resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
+resolve(Scorer *site, struct varlena *modelref, int privilege)
 {
 	MlopsScorer *scorer = &site->scorer;
+	View		view = present_view();
 	MlopsReference reference;
 	MlopsResolved resolved;
 	const MlopsModel *model;
@@ -108,7 +138,7 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	MemoryContextReset(scorer->context);
 
 	mlops_modelref_split(modelref, &reference);
-	mlops_resolve(view->user, &reference, privilege, &resolved);
+	mlops_resolve(view.user, &reference, privilege, &resolved);
 	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
 
 	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
@@ -116,7 +146,7 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	old = MemoryContextSwitchTo(scorer->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
-	site->view = *view;
+	site->view = view;
 	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
 	model = mlops_model_hold(&resolved, scorer->context);
 	scorer->reader.model = model;
@@ -131,27 +161,35 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 }
 
 /*
+ * A call site that is not resolved yet.
+ */
+static Scorer *
+create_site(FmgrInfo *flinfo)
+{
+	Scorer	   *site = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Scorer));
+	Node	   *call = flinfo->fn_expr;
+
+	site->scorer.context = AllocSetContextCreate(flinfo->fn_mcxt, "mlops scorer",
+												 ALLOCSET_SMALL_SIZES);
+	site->constant = call != NULL && IsA(call, FuncExpr) &&
+		IsA(linitial(((FuncExpr *) call)->args), Const);
+	flinfo->fn_extra = site;
+	return site;
+}
+
+/*
  * The scorer of this call site, resolved for the reference in argument 0.
  */
 static Scorer *
 get_scorer(FunctionCallInfo fcinfo, int privilege)
 {
 	Scorer	   *site = fcinfo->flinfo->fn_extra;
-	struct varlena *modelref = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
-	View		view = present_view();
 
 	if (site == NULL)
-	{
-		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Scorer));
-		site->scorer.context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "mlops scorer",
-													 ALLOCSET_SMALL_SIZES);
-		fcinfo->flinfo->fn_extra = site;
-	}
-	if (site->scorer.model == NULL || !same_view(&site->view, &view) ||
-		VARSIZE_ANY_EXHDR(site->reference) != VARSIZE_ANY_EXHDR(modelref) ||
-		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
-			   VARSIZE_ANY_EXHDR(modelref)) != 0)
-		resolve(site, modelref, &view, privilege);
+		site = create_site(fcinfo->flinfo);
+	if (site->scorer.model == NULL || !is_present(&site->view) ||
+		!same_reference(site, PG_GETARG_DATUM(0)))
+		resolve(site, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), privilege);
 	else
 		mlops_call_row_begin(site->scorer.call);
 	return site;
