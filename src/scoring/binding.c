@@ -665,11 +665,8 @@ static bool
 put_change(Row *row, int feature)
 {
 	JsonbValue	buffer;
-	JsonbValue *value;
+	JsonbValue *value = member_of(row, row->changes, feature, &buffer);
 
-	if (row->changes == NULL)
-		return false;
-	value = member_of(row, row->changes, feature, &buffer);
 	if (value == NULL)
 		return false;
 	row->num_changed++;
@@ -791,7 +788,7 @@ mlops_vector_from_values(const MlopsReader *reader, const Datum *values, const b
 				 errhint("Give the features in the order of the signature, NULL for a missing value; or score a row, where they are found by name.")));
 	for (int i = 0; i < num_features; i++)
 	{
-		if (put_change(&row, i))
+		if (changes != NULL && put_change(&row, i))
 			continue;
 		if (nulls[i])
 		{
@@ -843,7 +840,7 @@ mlops_vector_from_jsonb(const MlopsReader *reader, Jsonb *json, Jsonb *changes, 
 		JsonbValue	buffer;
 		JsonbValue *value;
 
-		if (put_change(&row, i))
+		if (changes != NULL && put_change(&row, i))
 			continue;
 		value = member_of(&row, json, i, &buffer);
 		if (value != NULL)
