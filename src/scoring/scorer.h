@@ -24,6 +24,15 @@ typedef enum MlopsInput
 	MLOPS_INPUT_COLUMNS			/* names; the values are the arguments after it */
 } MlopsInput;
 
+/* what can be made of margins, as predict() and its sisters do */
+typedef enum MlopsOutput
+{
+	MLOPS_OUTPUT_VALUE,
+	MLOPS_OUTPUT_CLASS,
+	MLOPS_OUTPUT_PROBA,
+	MLOPS_OUTPUT_MARGIN
+} MlopsOutput;
+
 /* valid for the present call; the members belong to the scorer */
 typedef struct MlopsScorer
 {
@@ -42,6 +51,10 @@ typedef struct MlopsScorer
 extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
 extern void mlops_scorer_margin(MlopsScorer *scorer);
 extern void mlops_scorer_transform(MlopsScorer *scorer);
+
+/* in predict.c */
+extern bool mlops_model_gives(const MlopsModel *model, MlopsOutput output);
+extern Datum mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output);
 
 /* a margin or an output; double has every float exactly */
 #define mlops_scorer_value(scorer, values, i) \
