@@ -189,6 +189,19 @@ create_statement(const MlopsTargetSpec *spec, const char *name)
 }
 
 /*
+ * Does a column of a type keep all values of another one as they are?
+ */
+static bool
+keeps_values(Oid column, Oid type)
+{
+	column = getBaseType(column);
+	type = getBaseType(type);
+	return column == type || IsBinaryCoercible(type, column) ||
+		(type == INT2OID && (column == INT4OID || column == INT8OID)) ||
+		(type == INT4OID && column == INT8OID);
+}
+
+/*
  * The attribute number of a column in the table.  Error if it has none, unless
  * it is optional, and error if the type is not the one for the values of a
  * type that shall stand there.
@@ -199,12 +212,10 @@ find_column(const MlopsTarget *target, TupleDesc desc, const char *name, Oid typ
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-		Oid			base;
 
 		if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0)
 			continue;
-		base = getBaseType(attribute->atttypid);
-		if (base != getBaseType(type) && !IsBinaryCoercible(getBaseType(type), base))
+		if (!keeps_values(attribute->atttypid, type))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("column \"%s\" of the target %s has type %s, not %s", name, target->name,
