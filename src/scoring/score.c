@@ -24,7 +24,8 @@
  * once, under one snapshot, which is not held from then on.
  *
  * Memory: all of a run is in a context of its own below SPI's, which outlives
- * the commits; what a batch needs is in another one, reset after each.
+ * the commits; what a batch needs is in another one, reset after each.  SPI
+ * leaves its own one as the current one, so we go back after calling it.
  *
  *-------------------------------------------------------------------------
  */
@@ -289,6 +290,7 @@ open_run(Run *run, FunctionCallInfo fcinfo, bool many, int64 most_rows)
 
 	run->plan = mlops_query_prepare(query_of(text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY))),
 									"the query to score", CURSOR_OPT_NO_SCROLL);
+	MemoryContextSwitchTo(run->context);
 	source = linitial(SPI_plan_get_plan_sources(run->plan));
 	desc = CreateTupleDescCopy(source->resultDesc);
 	find_keys(run, fcinfo, many, desc);
@@ -308,6 +310,7 @@ open_run(Run *run, FunctionCallInfo fcinfo, bool many, int64 most_rows)
 	run->target = mlops_target_open(text_to_cstring(PG_GETARG_TEXT_PP(ARG_TARGET)), &spec);
 
 	run->portal = SPI_cursor_open(NULL, run->plan, NULL, NULL, false);
+	MemoryContextSwitchTo(run->context);
 	planned = linitial_node(PlannedStmt, run->portal->stmts);
 	run->expected = (int64) Min(planned->planTree->plan_rows, (double) (PG_INT64_MAX / 2));
 	mlops_progress_phase(run->progress, MLOPS_PHASE_SCORING, run->expected);
@@ -517,6 +520,7 @@ score_all(Run *run, int64 commit_every)
 
 		CHECK_FOR_INTERRUPTS();
 		SPI_cursor_fetch(run->portal, true, run->batch_rows);
+		MemoryContextSwitchTo(run->context);
 		count = (int) SPI_processed;
 		rows = SPI_tuptable;
 		if (count > 0)

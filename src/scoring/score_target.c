@@ -25,6 +25,9 @@
  * statements are prepared; no transaction ends in between but by an error.
  * Each begin looks at the table anew: it must be the same one, and still fit.
  *
+ * SPI leaves its own memory context as the current one, which lives as long as
+ * a run; so whoever calls SPI here goes back to the one that was current.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
@@ -87,6 +90,7 @@ static const struct
 
 struct MlopsTarget
 {
+	MemoryContext context;
 	MlopsTargetSpec spec;
 	Oid			relid;
 	char	   *schema;
@@ -351,16 +355,18 @@ static void
 create_table(const char *statement)
 {
 	ErrorContextCallback callback = {.callback = creating,.arg = unconstify(char *, statement)};
+	MemoryContext old = CurrentMemoryContext;
 
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	if (SPI_execute(statement, false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not create a table");
 	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
 }
 
 /*
- * Describe a batch as a relation, and make it known to SPI.
+ * Describe a batch as a relation, and make it known to SPI, once.
  */
 static void
 describe_batch(MlopsTarget *target)
@@ -368,6 +374,7 @@ describe_batch(MlopsTarget *target)
 	Relation	relation = table_open(target->relid, NoLock);
 	int			num_keys = target->spec.num_keys;
 	int			width = 1 + num_keys + MLOPS_SCORE_COLUMNS;
+	MemoryContext old = MemoryContextSwitchTo(target->context);
 	TupleDesc	desc = CreateTemplateTupleDesc(width);
 
 	TupleDescInitEntry(desc, 1, "row", INT4OID, -1, 0);
@@ -395,6 +402,7 @@ describe_batch(MlopsTarget *target)
 		elog(ERROR, "could not register a batch of rows");
 	target->values = palloc0(mul_size(sizeof(Datum), width));
 	target->nulls = palloc0(mul_size(sizeof(bool), width));
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -409,6 +417,7 @@ mlops_target_open(const char *name, const MlopsTargetSpec *spec)
 	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(name)));
 
 	check_keys(spec);
+	target->context = CurrentMemoryContext;
 	target->spec = *spec;
 	target->key_list = key_list(spec);
 	target->key_numbers = palloc0(mul_size(sizeof(AttrNumber), spec->num_keys));
@@ -510,10 +519,12 @@ static SPIPlanPtr
 prepare(const char *statement, int options)
 {
 	Oid			types[] = {TEXTOID, INT4OID, TIMESTAMPTZOID};
+	MemoryContext old = CurrentMemoryContext;
 	SPIPlanPtr	plan = SPI_prepare_cursor(statement, lengthof(types), types, options);
 
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	MemoryContextSwitchTo(old);
 	return plan;
 }
 
@@ -524,6 +535,10 @@ prepare(const char *statement, int options)
 void
 mlops_target_begin(MlopsTarget *target)
 {
+	/* a run can have many transactions */
+	MemoryContext scratch = AllocSetContextCreate(target->context, "mlops score target",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
 	Relation	relation;
 
 	if (lock_table(makeRangeVar(target->schema, target->table, -1)) != target->relid)
@@ -540,6 +555,8 @@ mlops_target_begin(MlopsTarget *target)
 	if (mlops_target_may_have(target))
 		target->look = prepare(look_statement(target, RelationGetDescr(relation)), CURSOR_OPT_GENERIC_PLAN);
 	table_close(relation, NoLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
 }
 
 /*
@@ -599,6 +616,7 @@ execute(MlopsTarget *target, SPIPlanPtr plan)
 {
 	Datum		values[] = {CStringGetTextDatum(target->spec.model), Int32GetDatum(target->spec.version),
 	TimestampTzGetDatum(target->spec.scored_at)};
+	MemoryContext old = CurrentMemoryContext;
 	int			result;
 
 	target->batch.reldata = target->store;
@@ -608,6 +626,7 @@ execute(MlopsTarget *target, SPIPlanPtr plan)
 	tuplestore_end(target->store);
 	target->store = NULL;
 	target->batch.reldata = NULL;
+	MemoryContextSwitchTo(old);
 	return result;
 }
 
