@@ -253,7 +253,7 @@ open_model(Run *run, FunctionCallInfo fcinfo, int64 most_rows)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, run->start);
 	scorer->call->first_seconds = INSTR_TIME_GET_DOUBLE(now);
-	scorer->call->timing = false;
+	scorer->call->timing = scorer->call->in_row = false;
 }
 
 /*
@@ -295,9 +295,10 @@ open_run(Run *run, FunctionCallInfo fcinfo, bool many, int64 most_rows)
 	desc = CreateTupleDescCopy(source->resultDesc);
 	find_keys(run, fcinfo, many, desc);
 	run->key_values = palloc(mul_size(mul_size(sizeof(Datum), run->num_keys), run->batch_rows));
+	run->scorer.call->in_row = true;
 	run->binding = mlops_binding_create(run->model, desc, &run->scorer.call->counts);
-	run->scorer.binding = run->binding;
 	run->scorer.call->in_row = false;
+	run->scorer.binding = run->binding;
 
 	spec.model = run->model->name;
 	spec.version = run->model->version;

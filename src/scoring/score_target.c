@@ -193,14 +193,15 @@ create_statement(const MlopsTargetSpec *spec, const char *name)
 }
 
 /*
- * Does a column of a type keep all values of another one as they are?
+ * Does a column of a type keep all values of another one as they are, and
+ * compare them so?  Blanks at the end do not count in char(n), but in text.
  */
 static bool
 keeps_values(Oid column, Oid type)
 {
 	column = getBaseType(column);
 	type = getBaseType(type);
-	return column == type || IsBinaryCoercible(type, column) ||
+	return column == type || (column != BPCHAROID && IsBinaryCoercible(type, column)) ||
 		(type == INT2OID && (column == INT4OID || column == INT8OID)) ||
 		(type == INT4OID && column == INT8OID);
 }
