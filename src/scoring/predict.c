@@ -8,7 +8,8 @@
  * Each function reads its input, has the engine compute the margins, and makes
  * of them what it returns.  Those of columns are what the planner makes of a
  * call on a row, see support.c.  A third argument of the others is an object of
- * changes.
+ * changes.  Whoever has margins of many rows makes the same of them by
+ * mlops_scorer_output().
  *
  *-------------------------------------------------------------------------
  */
@@ -150,6 +151,17 @@ array_of(const void *values, bool wide, int count)
 }
 
 /*
+ * Does a model of two classes give the probability of one?
+ */
+static bool
+gives_probability(const MlopsModel *model)
+{
+	return model->info.task == MLOPS_TASK_BINARY &&
+		strcmp(model->info.objective, "binary:logitraw") != 0 &&
+		strcmp(model->info.objective, "binary:hinge") != 0;
+}
+
+/*
  * The probability of each class, in the order of the model's classes.
  */
 static Datum
@@ -171,9 +183,7 @@ predict_proba(MlopsScorer *scorer)
 		mlops_forest_softmax(scorer->margins, model->info.num_groups, probabilities);
 		return array_of(probabilities, false, model->info.num_groups);
 	}
-	if (model->info.task == MLOPS_TASK_BINARY &&
-		strcmp(model->info.objective, "binary:logitraw") != 0 &&
-		strcmp(model->info.objective, "binary:hinge") != 0)
+	if (gives_probability(model))
 	{
 		double		probabilities[2];
 		double		positive;
@@ -195,6 +205,48 @@ static Datum
 predict_margin(MlopsScorer *scorer)
 {
 	return array_of(scorer->margins, scorer->model->info.wide, scorer->model->info.num_groups);
+}
+
+/*
+ * Does a model give this of a row?
+ */
+bool
+mlops_model_gives(const MlopsModel *model, MlopsOutput output)
+{
+	switch (output)
+	{
+		case MLOPS_OUTPUT_VALUE:
+			return model->info.num_groups == 1;
+		case MLOPS_OUTPUT_CLASS:
+			return model->info.task == MLOPS_TASK_BINARY || model->info.task == MLOPS_TASK_MULTICLASS;
+		case MLOPS_OUTPUT_PROBA:
+			return model->info.task == MLOPS_TASK_MULTICLASS || gives_probability(model);
+		case MLOPS_OUTPUT_MARGIN:
+			break;
+	}
+	return true;
+}
+
+/*
+ * What the function of this name returns for the margins in a scorer, of which
+ * nothing is needed but the model, the margins and room for the outputs.  In
+ * the current memory context.  Error ML021 if the model does not give it.
+ */
+Datum
+mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output)
+{
+	switch (output)
+	{
+		case MLOPS_OUTPUT_VALUE:
+			return predict(scorer);
+		case MLOPS_OUTPUT_CLASS:
+			return predict_class(scorer);
+		case MLOPS_OUTPUT_PROBA:
+			return predict_proba(scorer);
+		case MLOPS_OUTPUT_MARGIN:
+			break;
+	}
+	return predict_margin(scorer);
 }
 
 /*

@@ -24,6 +24,15 @@ typedef enum MlopsInput
 	MLOPS_INPUT_COLUMNS			/* names; the values are the arguments after it */
 } MlopsInput;
 
+/* what can be made of margins, as predict() and its sisters do */
+typedef enum MlopsOutput
+{
+	MLOPS_OUTPUT_VALUE,
+	MLOPS_OUTPUT_CLASS,
+	MLOPS_OUTPUT_PROBA,
+	MLOPS_OUTPUT_MARGIN
+} MlopsOutput;
+
 /* valid for the present call; the members belong to the scorer */
 typedef struct MlopsScorer
 {
@@ -48,6 +57,10 @@ extern void mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader row, Json
 								  void *vector);
 extern void mlops_scorer_margin(MlopsScorer *scorer);
 extern void mlops_scorer_transform(MlopsScorer *scorer);
+
+/* in predict.c */
+extern bool mlops_model_gives(const MlopsModel *model, MlopsOutput output);
+extern Datum mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output);
 
 /* a margin or an output; double has every float exactly */
 #define mlops_scorer_value(scorer, values, i) \
