@@ -105,7 +105,6 @@ static int
 choose_margin(const MlopsScorer *scorer, const char *class)
 {
 	const MlopsModel *model = scorer->model;
-	const float *margins = scorer->margins;
 	int			count = model->info.num_groups;
 	bool		classes = model->info.task == MLOPS_TASK_MULTICLASS;
 	int			chosen = 0;
@@ -118,7 +117,7 @@ choose_margin(const MlopsScorer *scorer, const char *class)
 					 errmsg("version %d of model \"%s\" has %d targets", model->version, model->name, count),
 					 errhint("Choose one by its number, from class => '0' to class => '%d'.", count - 1)));
 		for (int i = 1; i < count; i++)
-			if (margins[i] > margins[chosen])
+			if (mlops_scorer_value(scorer, margins, i) > mlops_scorer_value(scorer, margins, chosen))
 				chosen = i;
 		return chosen;
 	}
@@ -160,12 +159,11 @@ explain(FunctionCallInfo fcinfo, MlopsInput input, int privilege, int class_argu
 	MlopsForestError error;
 	int			margin;
 
-	mlops_check_explainable(model);
 	explainer = get_explainer(scorer);
-	mlops_forest_margin(model->forest, scorer->vector, scorer->scratch, scorer->margins);
+	mlops_scorer_margin(scorer);
 	margin = choose_margin(scorer, class);
 	if (!mlops_shap_contributions(explainer->shap, model->forest, scorer->vector, margin,
-								  ((const float *) scorer->margins)[margin], explainer->scratch, mlops_forest_env(),
+								  mlops_scorer_value(scorer, margins, margin), explainer->scratch, mlops_forest_env(),
 								  explainer->values, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
