@@ -365,8 +365,8 @@ work_tree(const Work *work, uint32 num_splits)
 				break;
 			if (child < 2)
 			{
-				set_leaf(&parent->children[child],
-						 work->leaves[split->leaf + (child == 1 && (split->leaves & LEFT_LEAF) != 0)]);
+				/* the only one: there are splits below this one */
+				set_leaf(&parent->children[child], work->leaves[split->leaf]);
 				parent->next++;
 				continue;
 			}

@@ -541,6 +541,34 @@ edited_model(const char *name, const char *from, const char *to)
 	return forest;
 }
 
+/* a chain, some line of whose tree is another */
+static MlopsForest *
+changed_chain(int depth, int features, const char *line)
+{
+	size_t		len;
+	char	   *text = chain(depth, features, NULL, NULL, NULL, &len);
+	Model	   *model = malloc(sizeof(Model));
+	size_t		key = strchr(line, '=') + 1 - line;
+	char	   *joined;
+	MlopsForest *forest;
+
+	split_model(model, text, len);
+	for (int k = 0; k < model->num_lines; k++)
+	{
+		if (model->len[k] >= key && memcmp(model->line[k], line, key) == 0)
+		{
+			model->line[k] = line;
+			model->len[k] = strlen(line);
+		}
+	}
+	joined = join_model(model, true, &len);
+	forest = read_model(joined, len);
+	free(text);
+	free(joined);
+	free(model);
+	return forest;
+}
+
 /*
  * What has no contributions: equations in leaves, and leaves that cannot be
  * added up.
@@ -558,36 +586,61 @@ test_refusals(void)
 	ok(mlops_forest_importance(forest, MLOPS_IMPORTANCE_GAIN, &env, values, splits), "but it has importances");
 	memory_release(NULL, forest);
 
-	forest = chain_model(3, 2, NULL, NULL, NULL);
-	ok(explain_rows(forest, 1) == 0 && error.code == MLOPS_FOREST_OK, "small leaves are explained");
+	forest = changed_chain(1, 1, "leaf_value=1e290 -1e290");
+	ok(explain_rows(forest, 50) == 0 && error.code == MLOPS_FOREST_OK, "large leaves are explained");
 	memory_release(NULL, forest);
-	for (int i = 0; i < 3; i++)
-	{
-		static const char *const leaves[] = {"leaf_value=1e290 -1e290 ", "leaf_value=1e291 0 ", "leaf_value=5e-324 -1e-310 "};
-		size_t		len;
-		char	   *text = chain(1, 1, NULL, NULL, NULL, &len);
-		Model	   *model = malloc(sizeof(Model));
-		char	   *joined;
+	forest = changed_chain(1, 1, "leaf_value=1e291 0");
+	ok(explain_rows(forest, 50) == 0 && error.code == MLOPS_FOREST_UNSUPPORTED &&
+	   strstr(error.message, "too large") != NULL, "leaves that are too large are refused");
+	memory_release(NULL, forest);
+	forest = edited_model("constant.txt", "leaf_count=300", "leaf_count=-300");
+	ok(forest != NULL && explain_rows(forest, 1) == 0 && error.code == MLOPS_FOREST_OK,
+	   "the count of a tree without splits does not matter");
+	memory_release(NULL, forest);
+}
 
-		split_model(model, text, len);
-		for (int k = 0; k < model->num_lines; k++)
-		{
-			if (line_begins(model, k, "leaf_value="))
-			{
-				model->line[k] = leaves[i];
-				model->len[k] = strlen(leaves[i]);
-			}
-		}
-		joined = join_model(model, true, &len);
-		forest = read_model(joined, len);
-		ok(forest != NULL && explain_rows(forest, 50) == 0 &&
-		   (i == 1 ? error.code == MLOPS_FOREST_UNSUPPORTED && strstr(error.message, "too large") != NULL :
-			error.code == MLOPS_FOREST_OK), "%s: %s", leaves[i], i == 1 ? "refused" : "explained");
-		memory_release(NULL, forest);
-		free(text);
-		free(joined);
-		free(model);
-	}
+/*
+ * The contributions of two features to a chain of two splits, for a row with 0
+ * and 0, and a margin that is larger than its own by some part.  False if they
+ * are refused.
+ */
+static bool
+explain_chain(const char *line, double more, double *values, double *margin)
+{
+	static const double row[] = {0, 0};
+	MlopsForest *forest = changed_chain(2, 2, line);
+	MlopsShap  *shap = mlops_shap_create(forest, &env, &error);
+	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	void	   *shap_scratch = malloc(mlops_shap_scratch_size(shap));
+	bool		good;
+
+	mlops_forest_margin64(forest, row, scratch, margin);
+	good = mlops_shap_contributions(shap, forest, row, 0, *margin * (1 + more), shap_scratch, &env, values, &error);
+	free(scratch);
+	free(shap_scratch);
+	memory_release(NULL, shap);
+	memory_release(NULL, forest);
+	return good;
+}
+
+/*
+ * Values as clean as double precision allows.
+ */
+static void
+test_values(void)
+{
+	double		values[3];
+	double		margin;
+
+	ok(!explain_chain("leaf_value=1 0.5 0.25", 1e-12, values, &margin) && strstr(error.message, "add up") != NULL,
+	   "values that do not add up to the margin are an error");
+	ok(explain_chain("leaf_value=0.1 0.1 0.1", 0, values, &margin) &&
+	   values[0] == 0 && values[1] == 0 && !signbit(values[0]) && values[2] == 0.1,
+	   "a feature that changes nothing has exactly 0");
+	ok(explain_chain("leaf_value=1.05e-299 -3e-299 2e-299", 0, values, &margin) &&
+	   fabs(values[0] + values[1] + values[2] - margin) < 1e-311, "tiny values are not rounded");
+	ok(explain_chain("threshold=-0 -1e-36", 0, values, &margin) &&
+	   explain_chain("threshold=inf -inf", 0, values, &margin), "thresholds about zero and infinity");
 }
 
 /* one allocation after the other gets nothing */
@@ -624,6 +677,7 @@ main(void)
 	test_counts();
 	test_importances();
 	test_refusals();
+	test_values();
 	test_memory();
 	ok(memory.held == 0, "all memory was given back");
 	printf("1..%d\n", ntests);
