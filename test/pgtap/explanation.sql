@@ -4,7 +4,7 @@
 \ir ../fixtures/stump.sql
 \set top `pwd`
 BEGIN;
-SELECT plan(113);
+SELECT plan(114);
 
 -- Half of the rows went to each side of every split, so a tree that gives l or
 -- r has a mean of (l + r) / 2: 0.5, 0, 0 and 0, and the score is the sum.
@@ -259,6 +259,9 @@ CREATE FUNCTION pg_temp.numbers(file text, skip integer) RETURNS TABLE (line big
 SELECT is((SELECT array_agg(DISTINCT abs(c.ours - c.theirs) < 1e-9)
            FROM pg_temp.numbers('multiclass.rows.txt', 1) r JOIN pg_temp.numbers('multiclass.shap.txt', 2) s ON s.line = r.line AND r.part = 1,
                 unnest(mlops.contributions('explain_library/1', r.numbers, (s.part - 1)::text), s.numbers) AS c (ours, theirs)), '{t}', 'every class has the contributions that LightGBM gives');
+SELECT is((SELECT array_agg(DISTINCT mlops.contributions('explain_library/1', r.numbers) =
+                                     mlops.contributions('explain_library/1', r.numbers, mlops.predict_class('explain_library/1', r.numbers)))
+           FROM pg_temp.numbers('multiclass.rows.txt', 1) r WHERE r.part = 1), '{t}', 'without a class, those of the predicted one');
 
 --
 -- Privileges: score gets reasons, read gets numbers, manage sets texts
