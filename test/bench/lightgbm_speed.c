@@ -13,6 +13,10 @@
  * per row.  The three take turns; the fastest turn of each counts.  Ratios
  * above 1 mean that ours is faster.
  *
+ * The contributions of fewer of these rows are compared likewise, those of the
+ * library computed for all at once.  The difference is the largest of a value,
+ * relative to the largest value of its row.
+ *
  *-------------------------------------------------------------------------
  */
 #include "c.h"
@@ -27,15 +31,18 @@
 #include <time.h>
 
 #include "forest/forest.h"
+#include "forest/shap.h"
 
 #define COLUMNS		28
 #define TRAIN_ROWS	20000
 #define TURNS		7
+#define EXPLAINED_ROWS	500
 
 /* of the library's interface, as far as it is used */
 #define TYPE_FLOAT32	0
 #define TYPE_FLOAT64	1
 #define PREDICT_RAW		1
+#define PREDICT_CONTRIB	3
 
 typedef void *Handle;
 
@@ -196,6 +203,74 @@ train(int trees, int leaves, int categorical, int categories, int64_t *len)
 	return text;
 }
 
+/*
+ * Compare the contributions of some rows.
+ */
+static void
+compare_contributions(Handle booster, const MlopsForest *forest, const double *rows, int num_rows)
+{
+	MlopsForestError error;
+	MlopsShap  *shap = mlops_shap_create(forest, &env, &error);
+	double	   *theirs = malloc((size_t) num_rows * (COLUMNS + 1) * sizeof(double));
+	double	   *ours = malloc((size_t) num_rows * (COLUMNS + 1) * sizeof(double));
+	double		best[2] = {INFINITY, INFINITY};
+	double		worst = 0;
+	int64_t		count;
+	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	void	   *shap_scratch;
+
+	if (shap == NULL)
+	{
+		fprintf(stderr, "%s\n", error.message);
+		exit(1);
+	}
+	shap_scratch = malloc(mlops_shap_scratch_size(shap));
+	for (int turn = 0; turn < TURNS; turn++)
+	{
+		double		start = now();
+
+		CHECK(predict_batch(booster, rows, TYPE_FLOAT64, num_rows, COLUMNS, 1, PREDICT_CONTRIB, 0, -1,
+							"num_threads=1", &count, theirs));
+		best[0] = Min(best[0], now() - start);
+		start = now();
+		for (int i = 0; i < num_rows; i++)
+		{
+			const double *row = rows + (size_t) i * COLUMNS;
+			double		margin;
+
+			mlops_forest_margin64(forest, row, scratch, &margin);
+			if (!mlops_shap_contributions(shap, forest, row, 0, margin, shap_scratch, &env,
+										  ours + (size_t) i * (COLUMNS + 1), &error))
+			{
+				fprintf(stderr, "%s\n", error.message);
+				exit(1);
+			}
+		}
+		best[1] = Min(best[1], now() - start);
+	}
+	for (int i = 0; i < num_rows; i++)
+	{
+		const double *a = ours + (size_t) i * (COLUMNS + 1);
+		const double *b = theirs + (size_t) i * (COLUMNS + 1);
+		double		largest = 0;
+
+		for (int k = 0; k <= COLUMNS; k++)
+			largest = Max(largest, fabs(b[k]));
+		for (int k = 0; k <= COLUMNS; k++)
+			worst = Max(worst, fabs(a[k] - b[k]) / largest);
+	}
+	printf("     contributions                    %8.1f            %8.1f us  %6.2f          difference %.1g\n",
+		   best[0] / num_rows * 1e6, best[1] / num_rows * 1e6, best[0] / best[1], worst);
+	fflush(stdout);
+	free(shap);
+	free(shap_scratch);
+	free(scratch);
+	free(theirs);
+	free(ours);
+	if (!(worst < 1e-5))
+		exit(1);
+}
+
 static void
 compare(int trees, int leaves, int categorical, int categories, int num_rows)
 {
@@ -251,6 +326,7 @@ compare(int trees, int leaves, int categorical, int categories, int num_rows)
 		   best[0] / num_rows * 1e6, best[1] / num_rows * 1e6, best[2] / num_rows * 1e6,
 		   best[0] / best[2], best[1] / best[2], different, num_rows);
 	fflush(stdout);
+	compare_contributions(booster, forest, rows, Min(num_rows, EXPLAINED_ROWS));
 	CHECK(fast_free(fast));
 	CHECK(booster_free(booster));
 	free(forest);

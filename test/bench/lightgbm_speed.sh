@@ -24,5 +24,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 pg_config=${PG_CONFIG:-pg_config}
 ${CC:-cc} -O2 -ffp-contract=off -Isrc -I"$("$pg_config" --includedir-server)" -o "$work/speed" \
-	test/bench/lightgbm_speed.c src/forest/*.c -ldl -lm
+	test/bench/lightgbm_speed.c src/forest/*.c -L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
+	-lpgcommon -lpgport -ldl -lm
 OMP_NUM_THREADS=1 "$work/speed" "$library" "$@"

@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * lightgbm_reader.c
- *	  Fuzzes the reader of LightGBM's files and the kernel behind it.
+ *	  Fuzzes the reader of LightGBM's files, the kernel behind it, and the
+ *	  contributions.
  *
  * Without arguments: models of the fixtures, changed at random, a fixed number
  * of times from a fixed seed.  lightgbm_reader RUNS [SEED] does as many from
  * another seed; lightgbm_reader FILE reads one file.  What is accepted is
- * scored by the kernel and by the plain definition of the model; any
- * difference, and anything that a sanitizer sees, is a failure.
+ * scored by the kernel and by the plain definition of the model, and explained,
+ * unless its counts do not allow that; any difference, contributions that do not
+ * add up, and anything that a sanitizer sees, are a failure.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +38,7 @@ try(const char *text, size_t len, int *accepted)
 	free(exact);
 	if (forest != NULL)
 	{
-		right = score_rows(forest, 4) == 0;
+		right = score_rows(forest, 4) == 0 && explain_rows(forest, 1) == 0;
 		memory_release(NULL, forest);
 		(*accepted)++;
 	}
