@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * number.c
- *	  Decimal numbers to float4, exactly rounded, whatever the locale.
+ *	  Decimal numbers to float4 and back, exactly, whatever the locale.
  *
  * A model file holds the shortest decimal that gives back each float4, and the
  * bits must come back.  Going through float8 is wrong: rounding twice can miss
@@ -12,6 +12,11 @@
  * ends of it round to the same float4, which then is the answer.  The few
  * numbers that are nearer to a boundary are compared with it exactly, in
  * integers.
+ *
+ * The way back looks for the fewest digits that are read as the same float4.
+ * Between which two decimals of so many digits the number lies, float8 says
+ * well enough: where it errs, one of the two is the number but for the last
+ * bits of float8, and it is found all the same.
  *
  *-------------------------------------------------------------------------
  */
@@ -300,4 +305,133 @@ mlops_parse_integer(const char *text, const char *end, int64 *value)
 		return NULL;
 	*value = negative ? (int64) (0 - magnitude) : (int64) magnitude;
 	return p;
+}
+
+/*
+ * Write an integer, with a zero at its end.  Returns its length.
+ */
+int
+mlops_format_integer(int64 value, char *text)
+{
+	char		digits[MLOPS_NUMBER_TEXT];
+	char	   *first = digits + sizeof(digits);
+	uint64		magnitude = value < 0 ? 0 - (uint64) value : (uint64) value;
+	int			len;
+
+	*--first = '\0';
+	do
+	{
+		*--first = '0' + magnitude % 10;
+		magnitude /= 10;
+	} while (magnitude > 0);
+	if (value < 0)
+		*--first = '-';
+	len = (int) (digits + sizeof(digits) - first) - 1;
+	memcpy(text, first, len + 1);
+	return len;
+}
+
+/* is digits * 10 ^ exponent read as this number? */
+static bool
+reads_as(uint32 digits, int exponent, float value)
+{
+	char		text[2 * MLOPS_NUMBER_TEXT];
+	int			len = mlops_format_integer(digits, text);
+	float		read;
+
+	text[len++] = 'E';
+	len += mlops_format_integer(exponent, text + len);
+	(void) mlops_parse_float(text, text + len, &read);
+	return read == value;
+}
+
+/* value * 10 ^ power, but for the last bits of float8 */
+static double
+scale(double value, int power)
+{
+	return power < 0 ? value / power_of_ten[-power] : value * power_of_ten[power];
+}
+
+/*
+ * The decimal of at most count digits, the first of which has the given power
+ * of ten, that is nearest to a number and read as it; 0 if there is none.
+ */
+static uint32
+nearest_decimal(float value, int exponent, int count)
+{
+	int			last = exponent - count + 1;	/* the power of the last digit */
+	double		scaled = scale(value, -last);
+	uint32		low = (uint32) scaled;
+	double		rest = scaled - low;
+	bool		up = rest > 0.5 || (rest == 0.5 && low % 2 == 1);
+
+	/* if the nearer one is not, the farther one may still be: at powers of two */
+	for (int try = 0; try < 2; try++)
+	{
+		uint32		digits = low + (up == (try == 0));
+
+		if (reads_as(digits, last, value))
+			return digits;
+	}
+	return 0;
+}
+
+/*
+ * Write a number as XGBoost writes it: the fewest digits that are read as the
+ * same bits, of several such decimals the nearest; "1.25E-1", "0E0", "NaN",
+ * "-Infinity"; with a zero at its end.  Returns its length.
+ */
+int
+mlops_format_float(float value, char *text)
+{
+	char	   *p = text;
+	char		digits[MLOPS_NUMBER_TEXT];
+	uint32		decimal = 0;
+	int			exponent;
+	int			few = 1;		/* the fewest digits there may have to be */
+	int			many = 9;		/* so many always are enough */
+	int			len;
+
+	if (isnan(value))
+		return strlen(strcpy(text, "NaN"));
+	if (signbit(value))
+		*p++ = '-';
+	value = fabsf(value);
+	if (isinf(value) || value == 0)
+		return strlen(strcpy(p, value == 0 ? "0E0" : "Infinity")) + (p - text);
+
+	/* the power of ten of the first digit */
+	exponent = (int) floor(log10(value));
+	if (scale(value, -exponent) < 1)
+		exponent--;
+	else if (scale(value, -exponent) >= 10)
+		exponent++;
+
+	/* what some digits can tell, more can */
+	while (few < many)
+	{
+		int			count = (few + many) / 2;
+
+		if (nearest_decimal(value, exponent, count) != 0)
+			many = count;
+		else
+			few = count + 1;
+	}
+	decimal = nearest_decimal(value, exponent, many);
+	Assert(decimal != 0);
+
+	len = mlops_format_integer(decimal, digits);
+	exponent += len - many;		/* rounding may have carried to one more */
+	while (len > 1 && digits[len - 1] == '0')
+		len--;
+	*p++ = digits[0];
+	if (len > 1)
+	{
+		*p++ = '.';
+		memcpy(p, digits + 1, len - 1);
+		p += len - 1;
+	}
+	*p++ = 'E';
+	p += mlops_format_integer(exponent, p);
+	return p - text;
 }
