@@ -12,6 +12,7 @@
 #include <xgboost/c_api.h>
 
 #include "forest_test.h"
+#include "forest/export.h"
 #include "forest/forest_internal.h"
 
 #define MUST(call) \
@@ -56,6 +57,7 @@ typedef struct PeerCount
 	long		margins;		/* rows whose margins differ, in any comparison */
 	long		outputs;		/* rows whose outputs differ */
 	long		in_place;		/* rows whose margins differ from the in-place path */
+	long		exports;		/* files that we write as JSON otherwise than libxgboost */
 } PeerCount;
 
 /* a column that is a category has so many */
@@ -385,6 +387,25 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 	return differ;
 }
 
+static inline void
+peer_piece(void *arg, const char *piece, size_t len)
+{
+	add_bytes(arg, piece, len);
+}
+
+/* is the file of UBJSON, exported as JSON, the file of JSON byte for byte? */
+static inline bool
+peer_exports(const Bytes *json, const Bytes *ubjson)
+{
+	Bytes		exported = {0};
+	MlopsForestError error;
+	bool		same = mlops_export_json(ubjson->data, ubjson->len, &host, peer_piece, &exported, &error) &&
+		exported.len == json->len && memcmp(exported.data, json->data, json->len) == 0;
+
+	free(exported.data);
+	return same;
+}
+
 /* train one model and compare all scores */
 static inline void
 peer_compare(const PeerModel *model, PeerCount *total)
@@ -425,6 +446,7 @@ peer_compare(const PeerModel *model, PeerCount *total)
 			fprintf(stderr, "%s %s: %s\n", model->group, model->objective, error.message);
 		}
 	}
+	found.exports = !peer_exports(&files[0], &files[1]);
 	if (!found.refused)
 	{
 		peer_rows(model, forests[0], rows, false);
@@ -448,10 +470,10 @@ peer_compare(const PeerModel *model, PeerCount *total)
 			free(margins);
 		}
 	}
-	if (found.margins + found.outputs + found.in_place > 0)
-		fprintf(stderr, "%s %s, depth %d, %d rounds: %ld margins, %ld outputs, %ld in place differ\n",
+	if (found.margins + found.outputs + found.in_place + found.exports > 0)
+		fprintf(stderr, "%s %s, depth %d, %d rounds: %ld margins, %ld outputs, %ld in place differ%s\n",
 				model->group, model->objective, model->depth, model->trees,
-				found.margins, found.outputs, found.in_place);
+				found.margins, found.outputs, found.in_place, found.exports ? ", and the export" : "");
 
 	MUST(XGBoosterFree(booster));
 	for (int i = 0; i < 2; i++)
@@ -467,6 +489,7 @@ peer_compare(const PeerModel *model, PeerCount *total)
 	total->margins += found.margins;
 	total->outputs += found.outputs;
 	total->in_place += found.in_place;
+	total->exports += found.exports;
 }
 
 /* the objectives of libxgboost 1.7.4 */
