@@ -16,7 +16,8 @@
  * The way back looks for the fewest digits that are read as the same float4.
  * Between which two decimals of so many digits the number lies, float8 says
  * well enough: where it errs, one of the two is the number but for the last
- * bits of float8, and it is found all the same.
+ * bits of float8, and it is found all the same.  Which of the two is nearer is
+ * again decided exactly where float8 cannot tell.
  *
  *-------------------------------------------------------------------------
  */
@@ -103,6 +104,43 @@ natural_compare(const Natural *a, const Natural *b)
 }
 
 /*
+ * The sign of number * 10 ^ exponent - other * 2 ^ binary; changes both.
+ */
+static int
+compare_scaled(Natural *number, int exponent, Natural *other, int binary)
+{
+	if (exponent >= 0)
+		natural_scale(number, 10, exponent);
+	else
+		natural_scale(other, 10, -exponent);
+	if (binary >= 0)
+		natural_scale(other, 2, binary);
+	else
+		natural_scale(number, 2, -binary);
+	return natural_compare(number, other);
+}
+
+/*
+ * A positive float4 is significand * 2 ^ binary.
+ */
+static uint32
+take_apart(float value, int *binary)
+{
+	uint32		bits;
+	uint32		significand;
+
+	memcpy(&bits, &value, sizeof(bits));
+	significand = bits & 0x7FFFFF;
+	*binary = (bits >> 23) & 0xFF;
+	if (*binary == 0)
+		*binary = 1;
+	else
+		significand |= 0x800000;
+	*binary -= 127 + 23;
+	return significand;
+}
+
+/*
  * Which of two neighbours is the number?  digits points to its digits, which
  * may have a point among them, from the first that is not zero; exponent is
  * the power of ten of that digit.  low may be the largest float4, high then is
@@ -115,9 +153,8 @@ choose_exactly(const char *digits, const char *end, int exponent, float low, flo
 	Natural		boundary = {0};
 	int			count = 0;
 	bool		more = false;
-	uint32		low_bits;
-	uint32		significand;
 	int			binary;
+	uint32		significand = take_apart(low, &binary);
 	int			order;
 
 	for (const char *p = digits; p < end; p++)
@@ -135,32 +172,13 @@ choose_exactly(const char *digits, const char *end, int exponent, float low, flo
 	exponent -= count - 1;
 
 	/* the boundary, (2 * significand + 1) * 2 ^ (binary - 1) */
-	memcpy(&low_bits, &low, sizeof(low_bits));
-	significand = low_bits & 0x7FFFFF;
-	binary = (low_bits >> 23) & 0xFF;
-	if (binary == 0)
-		binary = 1;
-	else
-		significand |= 0x800000;
-	binary -= 127 + 23;
 	natural_multiply(&boundary, 1, 2 * significand + 1);
-	binary--;
-
-	if (exponent >= 0)
-		natural_scale(&number, 10, exponent);
-	else
-		natural_scale(&boundary, 10, -exponent);
-	if (binary >= 0)
-		natural_scale(&boundary, 2, binary);
-	else
-		natural_scale(&number, 2, -binary);
-
-	order = natural_compare(&number, &boundary);
+	order = compare_scaled(&number, exponent, &boundary, binary - 1);
 	if (order == 0 && more)
 		order = 1;
 	if (order != 0)
 		return order < 0 ? low : high;
-	return (low_bits & 1) == 0 ? low : high;
+	return significand % 2 == 0 ? low : high;
 }
 
 /*
@@ -345,6 +363,25 @@ reads_as(uint32 digits, int exponent, float value)
 	return read == value;
 }
 
+/*
+ * Is a positive number nearer to (digits + 1) * 10 ^ exponent than to digits *
+ * 10 ^ exponent?  If it is in the middle, the even one counts as the nearer.
+ */
+static bool
+nearer_to_next(float value, uint32 digits, int exponent)
+{
+	Natural		middle = {0};
+	Natural		number = {0};
+	int			binary;
+	int			order;
+
+	natural_multiply(&number, 1, take_apart(value, &binary));
+	natural_multiply(&middle, 1, digits);
+	natural_multiply(&middle, 10, 5);
+	order = compare_scaled(&middle, exponent - 1, &number, binary);
+	return order < 0 || (order == 0 && digits % 2 == 1);
+}
+
 /* value * 10 ^ power, but for the last bits of float8 */
 static double
 scale(double value, int power)
@@ -363,7 +400,10 @@ nearest_decimal(float value, int exponent, int count)
 	double		scaled = scale(value, -last);
 	uint32		low = (uint32) scaled;
 	double		rest = scaled - low;
-	bool		up = rest > 0.5 || (rest == 0.5 && low % 2 == 1);
+	bool		up = rest > 0.5;
+
+	if (fabs(rest - 0.5) < 1e-6)
+		up = nearer_to_next(value, low, last);
 
 	/* if the nearer one is not, the farther one may still be: at powers of two */
 	for (int try = 0; try < 2; try++)

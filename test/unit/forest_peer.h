@@ -26,7 +26,9 @@
 
 #define PEER_COLUMNS	10
 #define PEER_TRAIN		600		/* rows to train with */
+#ifndef PEER_ROWS
 #define PEER_ROWS		400		/* rows to score */
+#endif
 
 /* one model to train */
 typedef struct PeerModel
@@ -359,14 +361,15 @@ peer_scores(BoosterHandle booster, const float *rows, int type, bool in_place, b
 	return scores;
 }
 
-/* rows whose scores by a forest differ in any bit */
+/* rows whose scores by a forest differ in any bit; margins also in batches */
 static inline long
 peer_differences(const MlopsForest *forest, const float *rows, const float *expected,
 				 bst_ulong count, bool outputs)
 {
 	int			width = outputs ? forest->num_outputs : forest->num_groups;
-	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	void	   *scratch = malloc(Max(mlops_forest_scratch_size(forest), mlops_forest_batch_scratch_size(forest)));
 	float	   *values = malloc(forest->num_groups * sizeof(float));
+	float	   *batch = malloc((size_t) MLOPS_BATCH_ROWS * forest->num_groups * sizeof(float));
 	long		differ = 0;
 
 	if (count != (bst_ulong) PEER_ROWS * width)
@@ -376,14 +379,25 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 	}
 	for (int i = 0; i < PEER_ROWS; i++)
 	{
-		mlops_forest_margin(forest, rows + (size_t) i * PEER_COLUMNS, scratch, values);
+		const float *row = rows + (size_t) i * PEER_COLUMNS;
+		int			place = i % MLOPS_BATCH_ROWS;
+		bool		same = true;
+
+		mlops_forest_margin(forest, row, scratch, values);
 		if (outputs)
 			mlops_forest_transform(forest, values, values);
-		if (memcmp(values, expected + (size_t) i * width, width * sizeof(float)) != 0)
+		else
+		{
+			if (place == 0)
+				mlops_forest_margin_batch(forest, row, Min(MLOPS_BATCH_ROWS, PEER_ROWS - i), scratch, batch);
+			same = memcmp(values, batch + (size_t) place * width, width * sizeof(float)) == 0;
+		}
+		if (!same || memcmp(values, expected + (size_t) i * width, width * sizeof(float)) != 0)
 			differ++;
 	}
 	free(scratch);
 	free(values);
+	free(batch);
 	return differ;
 }
 
