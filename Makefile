@@ -21,7 +21,7 @@ $(filter-out $(PRIVATE),$(MAKECMDGOALS)):
 
 # Variables of the command line go by name, and make's own flags not at all:
 # DATA, the user's file here, is a list of files to install for PGXS.
-export PG_CONFIG TESTS
+export PG_CONFIG TESTS FUZZ_RUNS FUZZ_SECONDS
 export DEMO_DATA = $(value DATA)
 export DEMO_LABEL = $(value LABEL)
 $(filter $(PRIVATE),$(MAKECMDGOALS)):

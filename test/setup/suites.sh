@@ -19,9 +19,20 @@ suite_unit() {
 	harness -- "${PROGRAMS[@]}" "${FILES[@]}"
 }
 
+# In "make check" each target does its fixed number of runs.  The goal by itself
+# is for longer: FUZZ_SECONDS for each, or FUZZ_RUNS.
 suite_fuzz() {
 	build_programs
-	harness test/setup/as-tap.sh -- "${PROGRAMS[@]}"
+	if [ "$goal" = fuzz ]; then
+		[ -n "${FUZZ_RUNS:-}" ] || export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+		TEST_TIMEOUT=$((TEST_TIMEOUT + ${FUZZ_SECONDS:-86400}))
+	else
+		unset FUZZ_RUNS FUZZ_SECONDS
+	fi
+	harness test/setup/as-tap.sh -- "${PROGRAMS[@]}" > "$CHECK/fuzz/result"
+	sed '$d' "$CHECK/fuzz/result"
+	sed -n 's/^# \(.* runs of seed \)/    \1/p' "$CHECK"/fuzz/*.tap
+	tail -n 1 "$CHECK/fuzz/result"
 }
 
 suite_regress() {
