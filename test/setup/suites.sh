@@ -131,18 +131,24 @@ regress() {
 	echo "$passed $((total - passed))"
 }
 
-# The benchmarks, one after the other, in C alone and on one server.
+# The benchmarks, one after the other, in C alone and on one server; then a table
+# of the figures that have a limit.  Fails if one is missed or a benchmark ends
+# with an error.
 run_benchmarks() {
-	local bench
+	local bench name logs=$BUILD/benchmarks failed=0
 	run_logged "$BUILD/bench.log" make WERROR=-Werror bench-programs || die 'a benchmark could not be built'
+	fresh_dir "$logs"
 	server_start check 'fsync = off'
 	for bench in build/bench/* test/bench/*.sh; do
-		if [[ -z "${TESTS:-}" || " $TESTS " == *" $(basename "$bench" .sh) "* ]]; then
+		name=$(basename "$bench" .sh)
+		if [[ -z "${TESTS:-}" || " $TESTS " == *" $name "* ]]; then
 			say "$bench"
-			as_tester "$bench"
+			as_tester "$bench" 2>&1 | tee "$logs/$name" || { echo "$name ended with an error"; failed=1; }
 		fi
 	done
 	server_stop check
+	say 'what has a limit'
+	(cd "$logs" && perl "$TOP/test/setup/limits.pl" *) && [ "$failed" -eq 0 ]
 }
 
 # run_suite NAME: run it apart, show what it shows, add up its last line.
