@@ -129,7 +129,7 @@ build/bench/%: test/bench/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/f
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itest/unit $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a -lxgboost $(SERVERLESS)
 
-build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h src/*.h src/*/*.h) build/flags
+build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h test/unit/*.h src/*.h src/*/*.h) build/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(FUZZ_FLAGS) -o $@ $< $(UNIT_OBJS:.o=.c) $(call link_of,$<) $(SERVERLESS)
 
