@@ -22,6 +22,7 @@ for my $log (@ARGV)
 		my ($name, $figure, $unit) = ($1, $2, $3);
 		my $good = $kind eq 'at least' ? $figure >= $limit : $kind eq 'at most' ? $figure <= $limit : $figure < $limit;
 
+		$name =~ s{\s+}{ }g;
 		$name .= ", $unit" if $unit ne '';
 		$missed++ unless $good;
 		printf "  %-20s %-54s %12s %18s%s\n", $log, $name, $figure, "$kind $limit", $good ? '' : '  MISSED';
