@@ -627,18 +627,29 @@ COMMENT ON FUNCTION mlops.import_model(text, mlops.artifact, jsonb, text[], json
     'Adds a model file that was trained elsewhere as a new version and returns the reference to it; the signature (an array of {"name", "kind", "categories"}) is taken from the file where that has names; a value equal to missing, such as -999, is a missing value, as NULL and NaN always are; errors ML010, ML011, ML021, 42501 and 22023.';
 REVOKE ALL ON FUNCTION mlops.import_model(text, mlops.artifact, jsonb, text[], jsonb, text, double precision) FROM PUBLIC;
 
-CREATE FUNCTION mlops._export_model(model mlops.modelref) RETURNS bytea
+-- Detoasts a file once, checks it against its hash, and writes it anew if asked.
+CREATE FUNCTION mlops._export_artifact(artifact mlops.artifact, sha256 bytea, format text) RETURNS bytea
+    LANGUAGE C STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'mlops_export_artifact';
+COMMENT ON FUNCTION mlops._export_artifact(mlops.artifact, bytea, text) IS
+    'Bytes of a model file in a format, after a check of its hash.';
+REVOKE ALL ON FUNCTION mlops._export_artifact(mlops.artifact, bytea, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops._export_model(model mlops.modelref, format text) RETURNS bytea
     LANGUAGE SQL STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT v.artifact::bytea FROM mlops.version v WHERE v.id = mlops._resolve(model, 'read') $$;
-COMMENT ON FUNCTION mlops._export_model(mlops.modelref) IS 'Body of mlops.export_model().';
-REVOKE ALL ON FUNCTION mlops._export_model(mlops.modelref) FROM PUBLIC;
+AS $$
+    SELECT mlops._export_artifact(v.artifact, v.artifact_sha256, format)
+    FROM mlops.version v WHERE v.id = mlops._resolve(model, 'read')
+$$;
+COMMENT ON FUNCTION mlops._export_model(mlops.modelref, text) IS 'Body of mlops.export_model().';
+REVOKE ALL ON FUNCTION mlops._export_model(mlops.modelref, text) FROM PUBLIC;
 
-CREATE FUNCTION mlops.export_model(model mlops.modelref) RETURNS bytea
+CREATE FUNCTION mlops.export_model(model mlops.modelref, format text DEFAULT 'original') RETURNS bytea
     LANGUAGE C STABLE PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'mlops_private_call';
-COMMENT ON FUNCTION mlops.export_model(mlops.modelref) IS
-    'Bytes of a version''s model file as they were given, with the sha256 that mlops.versions shows; needs privilege read; errors ML001 to ML003 and 42501.';
+COMMENT ON FUNCTION mlops.export_model(mlops.modelref, text) IS
+    'Bytes of a version''s model file: original is as they were given, with the sha256 that mlops.versions shows; json is XGBoost''s JSON in UTF-8 of any XGBoost model, which gives the same scores to the last bit; needs privilege read; errors ML001 to ML003, ML012, 0A000, 22023, 42501 and 54000.';
 
 CREATE FUNCTION mlops._describe(model mlops.modelref) RETURNS jsonb
     LANGUAGE SQL STABLE SECURITY DEFINER

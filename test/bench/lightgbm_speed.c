@@ -26,10 +26,10 @@
 #undef snprintf
 #undef sprintf
 
-#include <dlfcn.h>
 #include <math.h>
 #include <time.h>
 
+#include "lightgbm_library.h"
 #include "forest/forest.h"
 #include "forest/shap.h"
 
@@ -37,62 +37,6 @@
 #define TRAIN_ROWS	20000
 #define TURNS		7
 #define EXPLAINED_ROWS	500
-
-/* of the library's interface, as far as it is used */
-#define TYPE_FLOAT32	0
-#define TYPE_FLOAT64	1
-#define PREDICT_RAW		1
-#define PREDICT_CONTRIB	3
-
-typedef void *Handle;
-
-static const char *(*last_error) (void);
-static int	(*dataset_create) (const void *data, int type, int32_t rows, int32_t columns,
-							   int row_major, const char *parameters, Handle reference, Handle *out);
-static int	(*dataset_set_field) (Handle dataset, const char *name, const void *data, int count, int type);
-static int	(*dataset_free) (Handle dataset);
-static int	(*booster_create) (Handle dataset, const char *parameters, Handle *out);
-static int	(*booster_update) (Handle booster, int *finished);
-static int	(*booster_save) (Handle booster, int start, int count, int importance, int64_t room,
-							 int64_t *len, char *out);
-static int	(*booster_load) (const char *text, int *iterations, Handle *out);
-static int	(*booster_free) (Handle booster);
-static int	(*predict_batch) (Handle booster, const void *data, int type, int32_t rows, int32_t columns,
-							  int row_major, int predict_type, int start, int count,
-							  const char *parameters, int64_t *len, double *result);
-static int	(*fast_init) (Handle booster, int predict_type, int start, int count, int type,
-						  int32_t columns, const char *parameters, Handle *out);
-static int	(*fast_predict) (Handle fast, const void *row, int64_t *len, double *result);
-static int	(*fast_free) (Handle fast);
-
-static const struct
-{
-	void	   *function;
-	const char *name;
-}			functions[] = {
-	{&last_error, "LGBM_GetLastError"},
-	{&dataset_create, "LGBM_DatasetCreateFromMat"},
-	{&dataset_set_field, "LGBM_DatasetSetField"},
-	{&dataset_free, "LGBM_DatasetFree"},
-	{&booster_create, "LGBM_BoosterCreate"},
-	{&booster_update, "LGBM_BoosterUpdateOneIter"},
-	{&booster_save, "LGBM_BoosterSaveModelToString"},
-	{&booster_load, "LGBM_BoosterLoadModelFromString"},
-	{&booster_free, "LGBM_BoosterFree"},
-	{&predict_batch, "LGBM_BoosterPredictForMat"},
-	{&fast_init, "LGBM_BoosterPredictForMatSingleRowFastInit"},
-	{&fast_predict, "LGBM_BoosterPredictForMatSingleRowFast"},
-	{&fast_free, "LGBM_FastConfigFree"}
-};
-
-#define CHECK(call) \
-	do { \
-		if ((call) != 0) \
-		{ \
-			fprintf(stderr, "%s\n", last_error()); \
-			exit(1); \
-		} \
-	} while (0)
 
 static uint64 state = UINT64CONST(0x9E3779B97F4A7C15);
 
@@ -344,24 +288,13 @@ int
 main(int argc, char **argv)
 {
 	int			num_rows = argc > 2 ? atoi(argv[2]) : 20000;
-	void	   *library = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
 
-	if (library == NULL || num_rows < 1)
+	if (argc < 2 || num_rows < 1)
 	{
-		fprintf(stderr, "usage: lightgbm_speed LIBRARY [ROWS]: %s\n", argc > 1 ? dlerror() : "no library");
+		fprintf(stderr, "usage: lightgbm_speed LIBRARY [ROWS]\n");
 		return 2;
 	}
-	for (int i = 0; i < (int) lengthof(functions); i++)
-	{
-		void	   *function = dlsym(library, functions[i].name);
-
-		if (function == NULL)
-		{
-			fprintf(stderr, "the library has no %s\n", functions[i].name);
-			return 2;
-		}
-		memcpy(functions[i].function, &function, sizeof(function));
-	}
+	open_library(argv[1]);
 	printf("time per row: the library with all rows, the library row by row, ours row by row;\n"
 		   "then how many times faster ours is than the first and than the second\n");
 	compare(100, 31, 0, 0, num_rows);

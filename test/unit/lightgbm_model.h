@@ -218,26 +218,32 @@ same_bits(double a, double b)
 }
 
 /*
- * Score random rows with a forest, by the kernel and by the plain definition;
- * the number of margins that differ.
+ * Score random rows with a forest: by the row kernel, by the plain definition
+ * and in a batch; the number of margins that differ.
  */
 static inline int
 score_rows(const MlopsForest *forest, int num_rows)
 {
 	const MlopsTree *trees = mlops_part(forest, MlopsTree, forest->trees);
 	MlopsForestInfo info;
-	double	   *row;
-	double	   *margins;
+	double	   *rows;
+	double	   *all;
+	double	   *batch;
 	double	   *plain;
 	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	void	   *batch_scratch = malloc(mlops_forest_batch_scratch_size(forest));
 	int			different = 0;
 
 	mlops_forest_info(forest, &info);
-	row = malloc(info.num_features * sizeof(double));
-	margins = malloc(info.num_groups * sizeof(double));
+	rows = malloc((size_t) num_rows * info.num_features * sizeof(double));
+	all = malloc((size_t) num_rows * info.num_groups * sizeof(double));
+	batch = malloc((size_t) num_rows * info.num_groups * sizeof(double));
 	plain = malloc(info.num_groups * sizeof(double));
 	for (int i = 0; i < num_rows; i++)
 	{
+		double	   *row = rows + (size_t) i * info.num_features;
+		double	   *margins = all + (size_t) i * info.num_groups;
+
 		for (int k = 0; k < info.num_features; k++)
 			row[k] = random_value();
 		mlops_forest_margin64(forest, row, scratch, margins);
@@ -256,10 +262,15 @@ score_rows(const MlopsForest *forest, int num_rows)
 		}
 		mlops_forest_transform64(forest, margins, plain);
 	}
-	free(row);
-	free(margins);
+	mlops_forest_margin_batch(forest, rows, num_rows, batch_scratch, batch);
+	for (int i = 0; i < num_rows * info.num_groups; i++)
+		different += !same_bits(all[i], batch[i]);
+	free(rows);
+	free(all);
+	free(batch);
 	free(plain);
 	free(scratch);
+	free(batch_scratch);
 	return different;
 }
 
