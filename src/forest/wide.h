@@ -185,6 +185,7 @@ typedef struct MlopsWide
 struct MlopsTree;
 
 /* wide_kernel.c */
+extern bool mlops_wide_left(const MlopsForest *forest, const MlopsWideNode *node, double value);
 extern const MlopsWideNode *mlops_wide_leaf(const MlopsForest *forest,
 											const struct MlopsTree *tree,
 											const double *row);
