@@ -33,6 +33,7 @@
 #include "forest/forest_internal.h"
 #include "forest/nearest.h"
 #include "forest/support.h"
+#include "forest/thresholds.h"
 
 /* trees between two chances to cancel */
 #define TREES_PER_CHECK		256
@@ -249,15 +250,6 @@ set_value(Search *search, int feature, double value)
 		((float *) search->nearest->row)[feature] = (float) value;
 }
 
-/* does a value go left at a node of the forest? */
-static bool
-goes_left(const MlopsForest *forest, uint32 node, double value)
-{
-	if (forest->wide.used)
-		return mlops_wide_left(forest, mlops_part(forest, MlopsWideNode, forest->wide.nodes) + node, value);
-	return mlops_node_left(forest, mlops_part(forest, MlopsNode, forest->nodes) + node, (float) value);
-}
-
 static int
 compare_doubles(const void *a, const void *b)
 {
@@ -267,9 +259,9 @@ compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* the number of points up to a value */
+/* the number of points below a value */
 static uint32
-points_up_to(const Feature *feature, double value)
+points_below(const Feature *feature, double value)
 {
 	uint32		low = 0;
 	uint32		high = feature->num_points;
@@ -278,12 +270,21 @@ points_up_to(const Feature *feature, double value)
 	{
 		uint32		middle = low + (high - low) / 2;
 
-		if (feature->points[middle] <= value)
+		if (feature->points[middle] < value)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return low;
+}
+
+/* the number of points up to a value */
+static uint32
+points_up_to(const Feature *feature, double value)
+{
+	uint32		count = points_below(feature, value);
+
+	return count + (count < feature->num_points && feature->points[count] == value);
 }
 
 /*
@@ -381,19 +382,19 @@ add_tree(Search *search, const MlopsTree *tree, const int32 *options, MlopsVecto
 			}
 			if (options[number] < 0)
 			{
-				i = left + !goes_left(forest, tree->first_node + i, get_value(search, number));
+				i = left + !mlops_split_left(forest, tree->first_node + i, get_value(search, number));
 				continue;
 			}
 
 			feature = &search->features[options[number]];
 			node.option = (uint32) options[number];
-			node.default_left = goes_left(forest, tree->first_node + i, NAN);
+			node.default_left = mlops_split_left(forest, tree->first_node + i, NAN);
 			if (forest->wide.used ? wide[i].split == MLOPS_WIDE_NUMERIC && wide[i].missing != MLOPS_MISSING_ZERO :
 				nodes[i].split == MLOPS_SPLIT_NUMERIC)
 			{
 				node.way = WAY_POINTS;
-				node.points = points_up_to(feature, forest->wide.used ? wide[i].value :
-										   (double) nextafterf(nodes[i].u.value, -INFINITY));
+				node.points = forest->wide.used ? points_up_to(feature, wide[i].value) :
+					points_below(feature, nodes[i].u.value);
 				if ((node.points == 0 && !(feature->can_miss && node.default_left)) ||
 					(node.points == feature->num_points && !(feature->can_miss && !node.default_left)))
 				{
@@ -442,7 +443,7 @@ leaf_value(const Search *search, uint32 root)
 		else if (node->way == WAY_POINTS)
 			left = (uint32) feature->point < node->points;
 		else
-			left = goes_left(search->forest, node->points, feature->points[feature->point]);
+			left = mlops_split_left(search->forest, node->points, feature->points[feature->point]);
 		node = nodes + (left ? node->left : node->right);
 	}
 	return node->value;
@@ -667,7 +668,7 @@ extreme(Search *search, uint32 root, double sign)
 			else if (node->way == WAY_POINTS)
 				left = (uint32) feature->point < node->points;
 			else
-				left = goes_left(search->forest, node->points, feature->points[feature->point]);
+				left = mlops_split_left(search->forest, node->points, feature->points[feature->point]);
 			node = nodes + (left ? node->left : node->right);
 			continue;
 		}
@@ -782,7 +783,7 @@ sweep_node(Search *search, uint32 root, double *margins, int swept, uint32 low, 
 			else if (node->way == WAY_POINTS)
 				left = (uint32) feature->point < node->points;
 			else
-				left = goes_left(search->forest, node->points, feature->points[feature->point]);
+				left = mlops_split_left(search->forest, node->points, feature->points[feature->point]);
 		}
 		else if (node->way == WAY_POINTS)
 		{
@@ -796,10 +797,10 @@ sweep_node(Search *search, uint32 root, double *margins, int swept, uint32 low, 
 		else
 		{
 			/* runs of points that go the same way */
-			left = goes_left(search->forest, node->points, feature->points[low]);
+			left = mlops_split_left(search->forest, node->points, feature->points[low]);
 			for (uint32 i = low + 1; i < high; i++)
 			{
-				bool		next = goes_left(search->forest, node->points, feature->points[i]);
+				bool		next = mlops_split_left(search->forest, node->points, feature->points[i]);
 
 				if (next != left)
 				{

@@ -22,24 +22,31 @@
 typedef struct Collector
 {
 	const MlopsForest *forest;
-	int		   *place_of;		/* by feature: its place in cells, or -1 */
+	int		   *place_of;		/* by feature: its place in cells, or -1; NULL: 0 */
 	MlopsCells *cells;
 	bool		counting;
 } Collector;
 
-/* the greatest number below a number, as the forest has them */
+/* the greatest number below a number, as the forest has them, or NaN */
 static inline double
 below(const MlopsForest *forest, double number)
 {
+	if (number == -INFINITY)
+		return NAN;
 	return forest->wide.used ? nextafter(number, -INFINITY) :
 		(double) nextafterf((float) number, -INFINITY);
 }
 
-/* take a cut: the greatest number of a cell */
+/* take a cut: the greatest number of a cell; no number is no cut */
 static inline void
 add_cut(Collector *collector, int feature, double cut)
 {
-	MlopsCells *cells = &collector->cells[collector->place_of[feature]];
+	MlopsCells *cells = collector->cells;
+
+	if (isnan(cut))
+		return;
+	if (collector->place_of != NULL)
+		cells += collector->place_of[feature];
 
 	if (!collector->counting)
 		((uint64 *) cells->cuts)[cells->num_cuts] = mlops_wide_key(cut == 0.0 ? 0.0 : cut);
@@ -236,6 +243,49 @@ mlops_cells_create(const MlopsForest *forest, const int *features, int count,
 }
 
 /*
+ * The cells that one split, given by its number in the forest, tells apart.
+ * The cuts are a chunk of the host's, which the caller releases.  False if
+ * there is no memory.
+ */
+bool
+mlops_split_cells(const MlopsForest *forest, uint32 node, const MlopsForestEnv *env, MlopsCells *cells)
+{
+	const MlopsNode *narrow = mlops_part(forest, MlopsNode, forest->nodes) + node;
+	const MlopsWideNode *wide = mlops_part(forest, MlopsWideNode, forest->wide.nodes) + node;
+	Collector	collector = {forest, NULL, cells, true};
+
+	cells->feature = forest->wide.used ? wide->feature : narrow->feature;
+	for (;;)
+	{
+		cells->num_cuts = 0;
+		if (forest->wide.used)
+			add_wide_split(&collector, wide);
+		else
+			add_split(&collector, narrow);
+		if (!collector.counting)
+			break;
+		cells->cuts = env->alloc(env->arg, ((size_t) cells->num_cuts + 1) * sizeof(double));
+		if (cells->cuts == NULL)
+			return false;
+		collector.counting = false;
+	}
+	finish_cuts(cells);
+	return true;
+}
+
+/*
+ * Does a value, as the forest reads it, go left at a split, given by its number
+ * in the forest?
+ */
+bool
+mlops_split_left(const MlopsForest *forest, uint32 node, double value)
+{
+	if (forest->wide.used)
+		return mlops_wide_left(forest, mlops_part(forest, MlopsWideNode, forest->wide.nodes) + node, value);
+	return mlops_node_left(forest, mlops_part(forest, MlopsNode, forest->nodes) + node, (float) value);
+}
+
+/*
  * The cell of a number as the forest reads it.
  */
 int
@@ -347,6 +397,24 @@ first_step(const Wanted *wanted)
 			low = middle + 1;
 	}
 	return low;
+}
+
+/*
+ * The first value of a grid that the forest reads as more than a cut.  False if
+ * there is none.
+ */
+bool
+mlops_grid_above(const MlopsForest *forest, const MlopsGrid *grid, double cut, MlopsGridValue *first)
+{
+	Wanted		above = {forest, grid, grid->min, true, cut};
+	Wanted		beyond = {forest, grid, grid->max, false, -INFINITY};
+	int64		step = first_step(&above);
+
+	if (step >= first_step(&beyond))
+		return false;
+	first->value = grid_value(grid, step);
+	first->steps = grid->kind == MLOPS_GRID_STEPS ? step * grid->multiple : 0;
+	return true;
 }
 
 /*

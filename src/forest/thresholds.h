@@ -28,6 +28,9 @@ typedef struct MlopsCells
 
 extern bool mlops_cells_create(const MlopsForest *forest, const int *features, int count,
 							   const MlopsForestEnv *env, MlopsCells *cells);
+extern bool mlops_split_cells(const MlopsForest *forest, uint32 node, const MlopsForestEnv *env,
+							  MlopsCells *cells);
+extern bool mlops_split_left(const MlopsForest *forest, uint32 node, double value);
 extern int	mlops_cell_of(const MlopsCells *cells, double value);
 
 /* the values that a column can have */
@@ -56,6 +59,8 @@ typedef struct MlopsGridValue
 } MlopsGridValue;
 
 extern double mlops_forest_reads(const MlopsForest *forest, double value);
+extern bool mlops_grid_above(const MlopsForest *forest, const MlopsGrid *grid, double cut,
+							 MlopsGridValue *first);
 extern bool mlops_cell_nearest(const MlopsForest *forest, const MlopsCells *cells, int cell,
 							   const MlopsGrid *grid, double present, MlopsGridValue *nearest);
 
