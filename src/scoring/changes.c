@@ -371,6 +371,23 @@ apply_step(const MlopsModel *model, const MlopsChange *change, Numeric step, Mlo
 	grid->multiple = (int64) multiple;
 }
 
+/*
+ * A value of float in a column that has more digits is written in as few as
+ * tell it from others: 29.999998 for 29.999998092651367.  The model reads both
+ * alike.
+ */
+static double
+shorten(const MlopsGrid *grid, double value)
+{
+	char		text[FLOAT_SHORTEST_DECIMAL_LEN];
+	double		shortened;
+
+	float_to_shortest_decimal_buf((float) value, text);
+	shortened = strtod(text, NULL);
+	return (float) shortened == (float) value && shortened >= grid->min && shortened <= grid->max ?
+		shortened : value;
+}
+
 /* add a choice */
 static void
 add_choice(MlopsChange *change, double read, double cost, MlopsGridValue value)
@@ -389,9 +406,12 @@ add_cell(const MlopsModel *model, const MlopsCells *cells, int cell, const Mlops
 	MlopsGridValue value;
 
 	CHECK_FOR_INTERRUPTS();
-	if (cell >= 0 && cell <= cells->num_cuts &&
-		mlops_cell_nearest(model->forest, cells, cell, grid, change->present, &value))
-		add_choice(change, mlops_forest_reads(model->forest, value.value), cost, value);
+	if (cell < 0 || cell > cells->num_cuts ||
+		!mlops_cell_nearest(model->forest, cells, cell, grid, change->present, &value))
+		return;
+	if (grid->kind == MLOPS_GRID_FLOAT && change->conversion != MLOPS_CONVERT_FLOAT4)
+		value.value = shorten(grid, value.value);
+	add_choice(change, mlops_forest_reads(model->forest, value.value), cost, value);
 }
 
 /*
