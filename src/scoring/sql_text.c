@@ -84,6 +84,8 @@ mlops_sql_number(StringInfo sql, double number, bool narrow)
 
 	if (isinf(number))
 		strcpy(text, number > 0 ? "Infinity" : "-Infinity");
+	else if (number == 0)
+		strcpy(text, "0");		/* not -0 */
 	else if (narrow)
 		float_to_shortest_decimal_buf((float) number, text);
 	else
@@ -182,8 +184,8 @@ append_comparison(StringInfo sql, const MlopsModel *model, const MlopsSqlColumn 
 			mlops_sql_number(sql, limit, false);
 			return true;
 		case MLOPS_SQL_REAL:
-			appendStringInfo(sql, "%s %s ", column->name, above ? ">" : "<=");
-			mlops_sql_number(sql, cut, true);
+			appendStringInfo(sql, "%s %s ", column->name, above ? ">=" : "<");
+			mlops_sql_number(sql, nextafterf((float) cut, INFINITY), true);
 			return true;
 		case MLOPS_SQL_INTEGER:
 			break;
