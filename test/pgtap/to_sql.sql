@@ -5,6 +5,7 @@
 \ir ../fixtures/stump.sql
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL jit = off;
 SELECT plan(36);
 SELECT set_config('test.top', :'top', true) \g /dev/null
 

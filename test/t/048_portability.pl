@@ -12,6 +12,7 @@ $home->init;
 $home->start;
 my $away = PostgreSQL::Test::Cluster->new('away');
 $away->init;
+$away->append_conf('postgresql.conf', "jit = off\n");
 $away->start;
 
 $home->safe_psql('postgres', <<'SQL');

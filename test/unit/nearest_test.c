@@ -206,6 +206,8 @@ test_cells(const MlopsForest *forest, const char *name)
 			value = forest->wide.used ? value : (float) value;
 			if (below(3) == 0)
 				value = forest->wide.used ? nextafter(low, INFINITY) : nextafterf((float) low, INFINITY);
+			else if (below(2) == 0)
+				value = forest->wide.used ? high - 2 * uniform() : (float) (high - 2 * uniform());
 			value = mlops_forest_reads(forest, value);
 			high = mlops_forest_reads(forest, high);
 			if (mlops_cell_of(c, value) != cell || mlops_cell_of(c, high) != cell)
@@ -584,6 +586,39 @@ test_thresholds(void)
 }
 
 /*
+ * A missing value that is the only choice, and goes where no number does.
+ */
+static void
+test_missing(void)
+{
+	Item	   *root = new_model(2, "reg:squarederror", "0");
+	MlopsForestError error;
+	MlopsForest *forest;
+	Bytes		file;
+	float		row[] = {2, 2};
+	MlopsChoice choice = {NAN, 1};
+	MlopsOption options[] = {{0, 1, &choice}, {1, 1, &choice}};
+	MlopsNearest nearest = {.class = -1, .up = true, .threshold = 10, .options = options, .num_options = 2,
+	.max_changes = 2, .budget = 1000, .row = row};
+
+	for (int t = 0; t < 2; t++)
+	{
+		Item	   *tree = new_tree(root, 0);
+
+		add_leaf(tree, -1, 0);
+		split_leaf(tree, 0, t, 1, true, 5, 0);
+	}
+	file = written(root, false);
+	forest = mlops_forest_read(file.data, file.len, &host, &error);
+	nearest.forest = forest;
+	ok(mlops_nearest_find(&nearest, &host, &error) && nearest.result == MLOPS_NEAREST_FOUND &&
+	   nearest.num_changes == 2 && nearest.cost == 2, "values that can only become missing");
+	free(file.data);
+	free_item(root);
+	host_release(NULL, forest);
+}
+
+/*
  * Memory that is not there.
  */
 static void
@@ -660,6 +695,7 @@ main(void)
 	}
 	test_budget();
 	test_thresholds();
+	test_missing();
 	test_memory();
 	ok(host_held == 0, "all memory went back");
 	return finish();
