@@ -53,7 +53,8 @@ category_code(double value)
 }
 
 /*
- * Does a value go left at a split?
+ * Does a row with this value of the node's feature go left?  The plain
+ * definition of a model, which every kernel must agree with.
  */
 bool
 mlops_wide_left(const MlopsForest *forest, const MlopsWideNode *node, double value)
@@ -75,7 +76,7 @@ mlops_wide_left(const MlopsForest *forest, const MlopsWideNode *node, double val
 }
 
 /*
- * The leaf that a row reaches in a tree, by the plain definition of the model.
+ * The leaf that a row reaches in a tree.
  */
 const MlopsWideNode *
 mlops_wide_leaf(const MlopsForest *forest, const MlopsTree *tree, const double *row)

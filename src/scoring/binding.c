@@ -41,12 +41,6 @@
 #define VERSION_FMT			"version %d of model \"%s\""
 #define VERSION_ARGS(model)	(model)->version, (model)->name
 
-/*
- * The code of a category that no split can name.  Codes of XGBoost are below,
- * and those of LightGBM are not negative.
- */
-#define OTHER_CATEGORY(model)	((model)->info.wide ? -1.0 : 16777216.0)
-
 /* bytes of a category that a message shows */
 #define MAX_SHOWN				100
 
@@ -303,7 +297,7 @@ put_unseen(const MlopsReader *reader, void *vector, int feature, const char *tex
 			put_number(model, vector, feature, NAN);
 			break;
 		case MLOPS_CATEGORIES_OTHER:
-			put_number(model, vector, feature, OTHER_CATEGORY(model));
+			put_number(model, vector, feature, MLOPS_OTHER_CATEGORY(model));
 			break;
 		case MLOPS_CATEGORIES_ERROR:
 			{

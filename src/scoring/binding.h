@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "utils/array.h"
@@ -53,6 +55,14 @@ typedef struct MlopsBinding
 	Datum	   *values;			/* room for one row */
 	bool	   *nulls;
 } MlopsBinding;
+
+/*
+ * The code of a category that no split can name.  Codes of XGBoost are below,
+ * and those of LightGBM are not negative.  A linear model has no splits: what it
+ * does not know adds nothing, as a missing value.
+ */
+#define MLOPS_OTHER_CATEGORY(model) \
+	((model)->info.wide ? -1.0 : (model)->info.num_trees > 0 ? 16777216.0 : (double) NAN)
 
 /* by what rules rows are read, and where that is counted */
 typedef struct MlopsReader

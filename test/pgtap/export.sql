@@ -2,6 +2,7 @@
 \set ECHO none
 \set QUIET 1
 \set top `pwd`
+\ir ../fixtures/bits.sql
 BEGIN;
 SELECT plan(29);
 
@@ -9,17 +10,6 @@ CREATE FUNCTION pg_temp.fixture(name text) RETURNS bytea LANGUAGE SQL
     AS $$ SELECT pg_read_binary_file(current_setting('test.top') || '/test/fixtures/xgboost/' || name) $$;
 SELECT set_config('test.top', :'top', true) \g /dev/null
 
--- the number whose float4 has these bits, in hexadecimal digits
-CREATE FUNCTION pg_temp.number(digits text) RETURNS float8 LANGUAGE SQL IMMUTABLE AS $$
-    SELECT CASE WHEN exponent = 255 THEN CASE WHEN fraction > 0 THEN 'NaN'::float8 WHEN negative THEN '-Infinity' ELSE 'Infinity' END
-                WHEN negative THEN -value ELSE value END
-    FROM (SELECT bits < 0 AS negative, bits >> 23 & 255 AS exponent, bits & 8388607 AS fraction
-          FROM (SELECT ('x' || digits)::bit(32)::integer AS bits) b) p,
-         LATERAL (SELECT (fraction + CASE WHEN exponent > 0 AND exponent < 255 THEN 8388608 ELSE 0 END)
-                         * 2::float8 ^ (greatest(least(exponent, 254), 1) - 150) AS value) v
-$$;
-CREATE FUNCTION pg_temp.numbers(words text) RETURNS float8[] LANGUAGE SQL IMMUTABLE
-    AS $$ SELECT array_agg(pg_temp.number(w) ORDER BY n) FROM string_to_table(words, ' ') WITH ORDINALITY t (w, n) $$;
 SELECT is(pg_temp.numbers('3f800000 80000000 00000001 c2f6e979 7fc00000 ff800000'),
           '{1,-0,1.401298464324817e-45,-123.45600128173828,NaN,-Infinity}', 'bits as numbers');
 
