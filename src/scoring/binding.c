@@ -452,6 +452,26 @@ read_any(const MlopsReader *reader, const MlopsRead *reads, const MlopsRead *end
 }
 
 /*
+ * Error ML020 for the features that have no column, if the policy makes one of
+ * that; so whoever reads many rows can ask before the first of them.
+ */
+void
+mlops_binding_check(const MlopsReader *reader, const MlopsBinding *binding)
+{
+	StringInfoData names;
+
+	if (binding->num_absent == 0 || reader->policy.missing_columns != MLOPS_COLUMNS_ERROR)
+		return;
+	for (int i = 0; i < binding->num_absent; i++)
+	{
+		const char *name = reader->model->signature->features[binding->absent[i]].name;
+
+		append_name(&names, name, strlen(name), i);
+	}
+	absent_error(reader, names.data, binding->num_absent, "column");
+}
+
+/*
  * What the policy makes of the features that have no column.  Is one of them
  * NULL that a split uses?
  */
@@ -461,18 +481,7 @@ read_absent(const MlopsReader *reader, const MlopsBinding *binding, void *vector
 	const MlopsModel *model = reader->model;
 	bool		has_null = false;
 
-	if (reader->policy.missing_columns == MLOPS_COLUMNS_ERROR)
-	{
-		StringInfoData names;
-
-		for (int i = 0; i < binding->num_absent; i++)
-		{
-			const char *name = model->signature->features[binding->absent[i]].name;
-
-			append_name(&names, name, strlen(name), i);
-		}
-		absent_error(reader, names.data, binding->num_absent, "column");
-	}
+	mlops_binding_check(reader, binding);
 	for (int i = 0; i < binding->num_absent; i++)
 	{
 		put_number(model, vector, binding->absent[i], NAN);

@@ -75,6 +75,7 @@ typedef struct MlopsReader
 extern MlopsColumn *mlops_bind_columns(const MlopsSignature *signature, TupleDesc desc);
 extern const char *mlops_conversion_name(MlopsConversion conversion);
 extern MlopsBinding *mlops_binding_create(const MlopsModel *model, TupleDesc desc);
+extern void mlops_binding_check(const MlopsReader *reader, const MlopsBinding *binding);
 
 /*
  * The row as a vector, NaN where a value is missing: of float, or of double if

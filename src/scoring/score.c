@@ -300,6 +300,7 @@ open_run(Run *run, FunctionCallInfo fcinfo, bool many, int64 most_rows)
 	run->key_values = palloc(mul_size(mul_size(sizeof(Datum), run->num_keys), run->batch_rows));
 	run->scorer.call->in_row = true;
 	run->binding = mlops_binding_create(run->model, desc);
+	mlops_binding_check(&run->scorer.reader, run->binding);
 	run->scorer.call->in_row = false;
 	run->scorer.binding = run->binding;
 

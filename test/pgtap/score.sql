@@ -5,8 +5,9 @@
 \set QUIET 1
 \set top `pwd`
 \ir ../fixtures/stump.sql
+\ir ../fixtures/city.sql
 BEGIN;
-SELECT plan(118);
+SELECT plan(122);
 
 SELECT mlops.import_model('score_test',
     pg_temp.stumps('{age,amount}', '{0,1}', '{30,1000}', '{-1,0.5}', '{1,-0.5}'), classes => '{good,bad}');
@@ -334,6 +335,15 @@ SELECT throws_ok($$SELECT mlops.score('score_test', 'SELECT id, age FROM person'
 SELECT results_eq($$SELECT calls, rows, errors, null_rows, missing_columns, total_time > 0 FROM mlops.stat_models WHERE model = 'score_test'$$,
     format('VALUES (3::bigint, 3011::bigint, 1::bigint, %s::bigint, 1::bigint, true)', (SELECT count(*) FROM person WHERE age IS NULL OR amount IS NULL)),
     'are in the statistics: of the rows those that were scored');
+
+-- policies and the number for a missing value, as predict has them
+SELECT mlops.import_model('score_city', pg_temp.city_model(), pg_temp.city_signature(), missing => 50);
+CREATE TABLE odd AS SELECT i AS id, (array['Natal', 'Lima', NULL, 'Recife'])[i % 4 + 1] AS city, i % 3 * 25 AS age FROM generate_series(1, 600) i;
+SELECT throws_ok($$SELECT mlops.score('score_city/1', 'odd', 'policy', 'id')$$, 'ML020', NULL, 'a missing column is an error');
+SELECT mlops.set_scoring_policy('score_city', 'null', 'other', 'test');
+SELECT lives_ok($$SELECT mlops.score('score_city/1', 'odd', 'policy', 'id')$$, 'or NULL, as the policy says');
+SELECT is((SELECT count(*)::integer FROM policy s JOIN odd o USING (id) WHERE s.score = mlops.predict('score_city/1', o)), 600, 'the scores are those of predict');
+SELECT is((SELECT array_agg(DISTINCT s.score ORDER BY s.score) FROM policy s), '{111,112,121,122,211,221}', 'which knows other categories and missing numbers');
 
 CREATE TABLE watched (LIKE scores INCLUDING ALL, seen text);
 CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
