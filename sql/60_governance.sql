@@ -29,6 +29,7 @@ CREATE FUNCTION mlops._move_alias(model_id bigint, alias text, action text, vers
 AS $$
 DECLARE
     now_at timestamptz := clock_timestamp();
+    former jsonb := mlops._alias_state(model_id, alias);
     model_name text;
     previous bigint;
     previous_number integer;
@@ -57,8 +58,8 @@ BEGIN
                          alias => alias, reason => reason, change_ref => change_ref,
                          artifact_sha256 => (SELECT v.artifact_sha256 FROM mlops.version v
                                              WHERE v.id = _move_alias.version_id),
-                         state_before => jsonb_build_object('version', previous_number),
-                         state_after => jsonb_build_object('version', number));
+                         state_before => former,
+                         state_after => mlops._alias_state(model_id, alias));
 END
 $$;
 COMMENT ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint) IS

@@ -10,8 +10,10 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "audit/checkpoint.h"
 #include "guc.h"
 
 int			mlops_local_cache_size = 65536;
@@ -20,6 +22,9 @@ int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
 char	   *mlops_asserted_user = NULL;
+bool		mlops_protect_records = true;
+char	   *mlops_checkpoint_command = NULL;
+char	   *mlops_checkpoint_origin = NULL;
 
 /*
  * Define the settings and reserve their prefix, so that a misspelt one is an
@@ -75,6 +80,30 @@ mlops_guc_init(void)
 							   "",
 							   PGC_USERSET, 0,
 							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("mlops.protect_records",
+							 "Refuses statements, also of superusers, that would change records or take their guards away.",
+							 "Needs mlops in shared_preload_libraries.",
+							 &mlops_protect_records,
+							 true,
+							 process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.checkpoint_command",
+							   "Shell command to which mlops.push_checkpoint() gives a checkpoint of the audit log.",
+							   "The checkpoint is its standard input; %f stands for a name for a file.",
+							   &mlops_checkpoint_command,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.checkpoint_origin",
+							   "What the origin line of the checkpoints of the audit log begins with.",
+							   NULL,
+							   &mlops_checkpoint_origin,
+							   "mlops",
+							   PGC_SIGHUP, 0,
+							   mlops_check_checkpoint_origin, NULL, NULL);
 
 	MarkGUCPrefixReserved("mlops");
 }

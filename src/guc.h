@@ -14,6 +14,9 @@ extern int	mlops_train_memory_limit;	/* kB */
 extern int	mlops_train_threads;
 extern int	mlops_train_nice;
 extern char *mlops_asserted_user;
+extern bool mlops_protect_records;
+extern char *mlops_checkpoint_command;
+extern char *mlops_checkpoint_origin;
 
 extern void mlops_guc_init(void);
 
