@@ -37,8 +37,9 @@ PGFILEDESC  = "mlops - a model's whole life next to the data it scores"
 TRAINER_SRC = $(sort $(wildcard src/trainer/*.c))
 OBJS        = $(patsubst %.c,%.o,$(sort $(filter-out $(TRAINER_SRC),$(wildcard src/*.c src/*/*.c))))
 
-# A program, which PGXS installs and removes together with the library.
+# Programs, which PGXS installs and removes together with the library.
 SCRIPTS_built = mlops-trainer
+SCRIPTS       = src/audit/verify/mlops-verify-audit
 
 SQL_PARTS   = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql

@@ -430,12 +430,13 @@ compare_state(Comparison *comparison, const ObjectEntry *entry, const ObjectName
 		comparison->report(comparison->arg, seq,
 						   psprintf("The tables have the %s, which was removed according to the log.",
 									describe(replay, entry->kind, name)));
-	else if (state.isnull && is_void(replay, entry->kind, name))
-		;						/* as it should be */
 	else if (state.isnull)
-		comparison->report(comparison->arg, seq,
-						   psprintf("The tables do not have the %s.",
-									describe(replay, entry->kind, name)));
+	{
+		if (!is_void(replay, entry->kind, name))
+			comparison->report(comparison->arg, seq,
+							   psprintf("The tables do not have the %s.",
+										describe(replay, entry->kind, name)));
+	}
 	else
 	{
 		expected = DirectFunctionCall1(jsonb_in,
