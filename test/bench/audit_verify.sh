@@ -17,7 +17,7 @@ export PGDATABASE=bench_audit
 psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION mlops' -f ../fixtures/audit_probe.sql
 started=$(date +%s.%N)
 for ((i = 0; i < events / batch; i++)); do
-	echo "SELECT mlops.probe('alias.promote', $batch, 'credit_risk_retail', 'AUC on the hold-out set is higher by 0.01', '{\"auc\": 0.8123}');"
+	echo "SELECT mlops.probe('probe.promote', $batch, 'credit_risk_retail', 'AUC on the hold-out set is higher by 0.01', '{\"auc\": 0.8123}');"
 done | psql -XAtqo /dev/null -v ON_ERROR_STOP=1
 ended=$(date +%s.%N)
 psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE TABLE ready AS SELECT mlops.audit_bytes(e) AS bytes FROM mlops.audit_event e' \
@@ -35,6 +35,7 @@ $$;
 DO $$
 DECLARE
     queries text[] := ARRAY['SELECT * FROM mlops.verify_audit()',
+                            'SELECT v.* FROM note, mlops.verify_audit(checkpoints => ARRAY[checkpoint]) v',
                             'SELECT count(sha256(bytes)) FROM ready',
                             'SELECT count(sha256(mlops.audit_bytes(e))) FROM mlops.audit_event e'];
     start float8;

