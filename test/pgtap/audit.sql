@@ -156,7 +156,7 @@ CREATE TEMPORARY TABLE change AS
                WHEN 'bigint' THEN format('coalesce(%I, 0) + 1', attname)
                WHEN 'integer' THEN format('coalesce(%I, 0) + 1', attname)
                WHEN 'oid' THEN format('(%I::bigint + 1)::oid', attname)
-               WHEN 'timestamp with time zone' THEN format('%I + interval ''1 microsecond''', attname)
+               WHEN 'timestamp with time zone' THEN format('coalesce(%I + interval ''1 microsecond'', now())', attname)
                WHEN 'bytea' THEN format('set_byte(coalesce(%1$I, sha256('''')), 31, get_byte(coalesce(%1$I, sha256('''')), 31) # 1)', attname)
                WHEN 'uuid' THEN 'gen_random_uuid()'
                WHEN 'json' THEN format('coalesce(%I::text || '' '', ''{}'')::json', attname)

@@ -7,7 +7,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $dir = $PostgreSQL::Test::Utils::tmp_check;
+my $dir = "$PostgreSQL::Test::Utils::tmp_check/verify";
+mkdir $dir;
 my $outside = 'src/audit/verify/mlops-verify-audit';
 my $probe = slurp_file('test/fixtures/audit_probe.sql');
 my ($rc, $out, $err);

@@ -8,7 +8,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $dir = $PostgreSQL::Test::Utils::tmp_check;
+my $dir = "$PostgreSQL::Test::Utils::tmp_check/copies";
+mkdir $dir;
 my $stump = slurp_file('test/fixtures/stump.sql');
 my $log = q{SELECT md5(string_agg(e::text, E'\n' ORDER BY seq)) FROM mlops.audit_event e WHERE seq <= };
 
