@@ -270,7 +270,21 @@ BEGIN
         END IF;
     ELSE
         PERFORM mlops._require(model, 'own');
-        SELECT m.id INTO STRICT target_model FROM mlops.model m WHERE m.name = model;
+    END IF;
+    -- Changes of one model's privileges follow one another, and see each
+    -- other, so that each event has the state that all before it have left.
+    -- The UPDATE fails in REPEATABLE READ after one that the snapshot is
+    -- without; where there is no row to update, that level is refused.
+    IF model IS NOT NULL THEN
+        UPDATE mlops.model m SET last_version = m.last_version WHERE m.name = model
+        RETURNING m.id INTO STRICT target_model;
+    ELSIF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'privileges on all models cannot be changed in a % transaction',
+                        upper(current_setting('transaction_isolation'))
+            USING ERRCODE = 'active_sql_transaction',
+                  HINT = 'Use READ COMMITTED.';
+    ELSE
+        LOCK TABLE mlops.privilege IN SHARE UPDATE EXCLUSIVE MODE;
     END IF;
 
     -- What a role was given under an earlier name, it has under the present one.

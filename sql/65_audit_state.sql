@@ -95,20 +95,32 @@ COMMENT ON FUNCTION mlops._state_version() IS 'States of all versions.';
 REVOKE ALL ON FUNCTION mlops._state_version() FROM PUBLIC;
 
 --
--- Aliases
+-- Aliases.  One that was dropped goes on to have a state, without a version:
+-- its history.  A digest of the history is there for changes of earlier rows.
 --
 CREATE FUNCTION mlops._alias_state(model_id bigint, alias text) RETURNS jsonb
     LANGUAGE SQL STABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
-               'version', v.version,
+               'version', (SELECT v.version FROM mlops.version v
+                           WHERE v.id = a.version_id AND v.model_id = _alias_state.model_id),
                'changed_at', mlops._utc(a.changed_at),
-               'changed_by', a.changed_by)
-    FROM mlops.alias a LEFT JOIN mlops.version v ON v.id = a.version_id AND v.model_id = a.model_id
-    WHERE a.model_id = _alias_state.model_id AND a.alias = _alias_state.alias
+               'changed_by', a.changed_by,
+               'changes', h.changes,
+               'history_sha256', mlops._digest(h.history))
+    FROM (SELECT count(*) AS changes,
+                 coalesce(string_agg(jsonb_build_array(
+                              c.id, c.action, c.version_id, c.previous_version_id, c.reason, c.change_ref,
+                              c.undone_id, mlops._utc(c.changed_at), c.changed_by)::text,
+                          E'\n' ORDER BY c.id), '') AS history
+          FROM mlops.alias_change c
+          WHERE c.model_id = _alias_state.model_id AND c.alias = _alias_state.alias) h
+    LEFT JOIN mlops.alias a ON a.model_id = _alias_state.model_id AND a.alias = _alias_state.alias
+    WHERE h.changes > 0 OR a.alias IS NOT NULL
 $$;
-COMMENT ON FUNCTION mlops._alias_state(bigint, text) IS 'State of an alias of a model; NULL if there is none.';
+COMMENT ON FUNCTION mlops._alias_state(bigint, text) IS
+    'State of an alias of a model, and of its history; NULL if there never was one.';
 REVOKE ALL ON FUNCTION mlops._alias_state(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._state_alias() RETURNS TABLE (model text, version integer, alias text, subject text, state jsonb)
@@ -116,9 +128,11 @@ CREATE FUNCTION mlops._state_alias() RETURNS TABLE (model text, version integer,
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT m.name, NULL::integer, a.alias, NULL::text, mlops._alias_state(a.model_id, a.alias)
-    FROM mlops.alias a LEFT JOIN mlops.model m ON m.id = a.model_id
+    FROM (SELECT c.model_id, c.alias FROM mlops.alias_change c
+          UNION SELECT b.model_id, b.alias FROM mlops.alias b) a
+    LEFT JOIN mlops.model m ON m.id = a.model_id
 $$;
-COMMENT ON FUNCTION mlops._state_alias() IS 'States of all aliases.';
+COMMENT ON FUNCTION mlops._state_alias() IS 'States of all aliases, also of those that were dropped.';
 REVOKE ALL ON FUNCTION mlops._state_alias() FROM PUBLIC;
 
 --
@@ -230,6 +244,13 @@ REVOKE ALL ON FUNCTION mlops._check_artifacts() FROM PUBLIC;
 -- this script installs it.  Reading of tables and calling of public functions
 -- may be granted; that is no drift.
 --
+CREATE FUNCTION mlops._installed_bodies(OUT name text, OUT sha256 text) RETURNS SETOF record
+    LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 300
+    AS 'MODULE_PATHNAME', 'mlops_installed_bodies';
+COMMENT ON FUNCTION mlops._installed_bodies() IS
+    'Names and SHA-256 of the bodies of the functions that the installation script of this version creates.';
+REVOKE ALL ON FUNCTION mlops._installed_bodies() FROM PUBLIC;
+
 CREATE FUNCTION mlops._check_guards() RETURNS TABLE (detail text)
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
@@ -292,7 +313,17 @@ AS $$
     UNION ALL
     SELECT format('Function %s does not run the library of the extension.', f.name)
     FROM routine f JOIN pg_language l ON l.oid = f.prolang
-    WHERE f.ours AND l.lanname = 'c' AND (f.probin <> '$libdir/mlops' OR f.prosrc NOT LIKE 'mlops\_%')
+    WHERE f.ours AND l.lanname = 'c' AND f.probin <> '$libdir/mlops'
+    UNION ALL
+    SELECT format('Function %s is not what version %s of the extension installs.', f.name,
+                  (SELECT x.extversion FROM pg_extension x WHERE x.extname = 'mlops'))
+    FROM routine f
+    WHERE f.ours AND f.prokind <> 'a'
+      AND (f.proname::text, mlops._digest(f.prosrc)) NOT IN (SELECT b.name, b.sha256 FROM mlops._installed_bodies() b)
+    UNION ALL
+    SELECT format('Function mlops.%s is missing.', b.name)
+    FROM mlops._installed_bodies() b
+    WHERE b.name NOT IN (SELECT f.proname::text FROM routine f WHERE f.ours)
     UNION ALL
     SELECT format('Function %s does not have its search_path.', f.name)
     FROM routine f JOIN pg_language l ON l.oid = f.prolang

@@ -125,6 +125,33 @@ is($node->safe_psql('bank', q{SELECT status, detail FROM mlops.verify_audit() OR
 	'GUARD_DRIFT|Trigger audit_event_refuse_change of mlops.audit_event is not enabled always.',
 	'GUARD_DRIFT|Trigger audit_event_refuse_truncate of mlops.audit_event is not enabled always.'),
 	'disabled triggers are found');
+$node->safe_psql('bank', q{UPDATE pg_trigger SET tgenabled = 'A' WHERE tgrelid = 'mlops.audit_event'::regclass});
+for ([ q{UPDATE pg_proc SET prosrc = 'SELECT NULL::text' WHERE oid = 'mlops._utc'::regproc},
+		'Function mlops._utc(timestamp with time zone) is not what version 0.1.0 of the extension installs.' ],
+	[ q{UPDATE pg_proc SET prosrc = 'mlops_audit_head' WHERE oid = 'mlops.push_checkpoint'::regproc},
+		'Function mlops.push_checkpoint() is not what version 0.1.0 of the extension installs.' ],
+	[ q{UPDATE pg_proc SET probin = '$libdir/other' WHERE oid = 'mlops.audit_bytes'::regproc},
+		'Function mlops.audit_bytes(mlops.audit_event) does not run the library of the extension.' ],
+	[ q{UPDATE pg_proc SET proconfig = NULL WHERE oid = 'mlops._utc'::regproc}, 'Function mlops._utc(timestamp with time zone) does not have its search_path.' ],
+	[ q{UPDATE pg_proc SET prosecdef = false WHERE oid = 'mlops._push_checkpoint'::regproc}, 'Function mlops._push_checkpoint is not what mlops.push_checkpoint() is to call.' ],
+	[ q{UPDATE pg_proc SET proowner = 'somebody'::regrole WHERE oid = 'mlops._utc'::regproc},
+		qr/^mlops\._utc\(timestamp with time zone\) belongs to role "somebody" and not to the owner of the extension\./ ],
+	[ q{UPDATE pg_class SET relpersistence = 'u' WHERE oid = 'mlops.reason_text'::regclass}, 'mlops.reason_text is not durable: it is unlogged.' ],
+	[ q{UPDATE pg_class SET relrowsecurity = true WHERE oid = 'mlops.alias'::regclass}, 'mlops.alias has row level security.' ],
+	[ 'GRANT INSERT, SELECT ON mlops.audit_event TO somebody', 'Role "somebody" has privilege INSERT on mlops.audit_event.' ],
+	[ 'GRANT UPDATE (version_id) ON mlops.alias TO PUBLIC', 'Role PUBLIC has privilege UPDATE on column version_id of mlops.alias.' ],
+	[ 'GRANT CREATE ON SCHEMA mlops TO somebody', 'Role "somebody" has privilege CREATE on schema mlops.' ],
+	[ 'GRANT EXECUTE ON FUNCTION mlops._audit TO somebody', qr/^Role "somebody" has privilege EXECUTE on mlops\._audit\(/ ],
+	[ 'GRANT EXECUTE ON FUNCTION mlops.promote TO PUBLIC', qr/^Role PUBLIC has privilege EXECUTE on mlops\.promote\(/ ],
+	[ 'CREATE TABLE mlops.extra (n int)', 'Relation mlops.extra does not belong to the extension.' ],
+	[ q{CREATE FUNCTION mlops.extra() RETURNS int LANGUAGE sql AS 'SELECT 1'}, qr/^Function mlops\.extra\(\) does not belong to the extension\./ ],
+	[ 'GRANT SELECT ON mlops.alias TO somebody; GRANT EXECUTE ON FUNCTION mlops.promote TO somebody', '' ])
+{
+	my ($change, $expected) = @$_;
+	my $found = $node->safe_psql('bank', qq{BEGIN; SET LOCAL search_path = ''; $change; SELECT CASE status WHEN 'GUARD_DRIFT' THEN detail END FROM mlops.verify_audit(checks => '{guards}') ORDER BY 1; ROLLBACK});
+	if (ref $expected) { like($found, $expected, $change) }
+	else { is($found, $expected, $change) }
+}
 $node->safe_psql('bank', q{DELETE FROM pg_trigger WHERE tgrelid = 'mlops.audit_event'::regclass; UPDATE pg_class SET relhastriggers = false WHERE oid = 'mlops.audit_event'::regclass});
 $node->safe_psql('bank', 'DELETE FROM mlops.audit_event WHERE seq = 2');
 is($node->safe_psql('bank', q{SELECT status, detail FROM mlops.verify_audit() ORDER BY detail}), join("\n",

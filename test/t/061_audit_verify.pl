@@ -350,7 +350,7 @@ my $owner = $node->safe_psql('past', 'SELECT current_user');
 is(past($times[0]), '', 'before the first event there was nothing');
 is(past($times[1]), "alias risk champion 1, model risk $owner, version risk 1, version risk 2", 'the first champion');
 is(past($times[2]), 'alias risk champion 2, model risk chief, privilege risk teller score, reason risk a, version risk 1, version risk 2', 'the second');
-is(past('infinity'), 'model risk chief, version risk 1, version risk 2', 'and none');
+is(past('infinity'), 'alias risk champion, model risk chief, version risk 1, version risk 2', 'and none');
 is($node->safe_psql('past', $present), '0', 'what is, is what the events say');
 is($node->safe_psql('past', 'SELECT status FROM mlops.verify_audit()'), 'OK', 'says the verifier, too');
 is($node->safe_psql('past', 'SET ROLE teller; SELECT count(*) FROM mlops.as_of()'), '0', 'without a right there is no past');
@@ -376,7 +376,7 @@ is($node->safe_psql('past', $present), '0', 'the events say the same');
 
 # Every table behind the log's back
 for ([ q{UPDATE mlops.model SET description = 'x'}, 'The model "risk" is not what the log says: description is "x", the log has null.' ],
-	[ q{UPDATE mlops.model SET name = 'other'}, qr/^The tables do not have the model "risk"\..*The tables have the model "other", of which the log knows nothing\./s ],
+	[ q{UPDATE mlops.model SET name = 'other'}, qr/The tables do not have the model "risk"\..*The tables have the model "other", of which the log knows nothing\./s ],
 	[ q{UPDATE mlops.privilege SET role_name = 'teller' WHERE privilege = 'own'}, 'The model "risk" is not what the log says: owner is "teller", the log has "chief".' ],
 	[ q{UPDATE mlops.privilege SET granted_by = 'nobody' WHERE privilege = 'manage'}, qr/^The privilege "second" of model "risk" is not what the log says: privileges is / ],
 	[ q{DELETE FROM mlops.privilege WHERE privilege = 'manage'}, 'The tables do not have the privilege "second" of model "risk".' ],
@@ -385,13 +385,16 @@ for ([ q{UPDATE mlops.model SET description = 'x'}, 'The model "risk" is not wha
 	[ q{UPDATE mlops.version SET metrics = '{"auc": 1}' WHERE version = 2}, 'The version 2 of model "risk" is not what the log says: metrics is {"auc": 1}, the log has null.' ],
 	[ q{UPDATE mlops.version SET signature = '[]' WHERE version = 2}, qr/signature_sha256 is/ ],
 	[ q{DELETE FROM mlops.version WHERE version = 1}, 'The tables do not have the version 1 of model "risk".' ],
-	[ q{INSERT INTO mlops.alias SELECT m.id, 'champion', v.id, now(), 'nobody' FROM mlops.model m, mlops.version v WHERE v.version = 2}, 'The tables have the alias "champion" of model "risk", which was removed according to the log.' ],
+	[ q{INSERT INTO mlops.alias SELECT m.id, 'champion', v.id, now(), 'nobody' FROM mlops.model m, mlops.version v WHERE v.version = 2}, qr/^The alias "champion" of model "risk" is not what the log says: changed_at is .*; version is 2, the log has null\.$/ ],
+	[ q{UPDATE mlops.alias_change SET reason = 'other' WHERE id = 1}, qr/^The alias "champion" of model "risk" is not what the log says: history_sha256 is / ],
+	[ q{DELETE FROM mlops.alias_change}, 'The tables do not have the alias "champion" of model "risk".' ],
 	[ q{INSERT INTO mlops.reason_text SELECT id, 'a', 'up', 'x', now(), 'nobody' FROM mlops.model}, 'The tables have the reason "a" of model "risk", which was removed according to the log.' ])
 {
 	my ($change, $expected) = @$_;
 	my $found = $node->safe_psql('past', qq{
 		BEGIN; SET LOCAL client_min_messages = error;
 		ALTER TABLE mlops.model DISABLE TRIGGER refuse_change; ALTER TABLE mlops.version DISABLE TRIGGER refuse_change;
+		ALTER TABLE mlops.alias_change DISABLE TRIGGER refuse_change;
 		$change;
 		SELECT string_agg(CASE status WHEN 'STATE_MISMATCH' THEN detail ELSE status || detail END, E'\\n' ORDER BY detail) FROM mlops.verify_audit(checks => '{state}'); ROLLBACK});
 	if (ref $expected) { like($found, $expected, $change) }
