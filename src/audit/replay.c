@@ -75,6 +75,7 @@ typedef struct ObjectEntry
 	ObjectKey	key;			/* must be first */
 	int64		seq;			/* its last event; -1 - n is the n-th pending one */
 	int16		kind;
+	bool		intact;			/* whether that event is what was recorded */
 	bool		exists;			/* whether it has a state since that event */
 	bool		found;			/* whether the tables have it */
 } ObjectEntry;
@@ -295,7 +296,7 @@ same_name(const ObjectName *a, const ObjectName *b)
  * Note that an event, which has this number, was the last one of its object.
  */
 static void
-replay_as(MlopsReplay *replay, const MlopsAuditEvent *event, int64 seq)
+replay_as(MlopsReplay *replay, const MlopsAuditEvent *event, int64 seq, bool intact)
 {
 	int			kind = kind_of(replay, event);
 	ObjectName	name;
@@ -310,18 +311,21 @@ replay_as(MlopsReplay *replay, const MlopsAuditEvent *event, int64 seq)
 	entry = hash_search(replay->objects, &key, HASH_ENTER, &found);
 	entry->seq = seq;
 	entry->kind = (int16) kind;
+	entry->intact = intact;
 	entry->exists = !event->isnull[AUDIT_STATE_AFTER];
 	entry->found = false;
 }
 
 /*
- * Replay an event, the next one in the order of their numbers.  What it
- * allocates is left in the current context, for the caller to reset.
+ * Replay an event, the next one in the order of their numbers.  One that is
+ * not intact may say anything, also what cannot be read: its object is not
+ * compared.  What is allocated is left in the current context, for the caller
+ * to reset.
  */
 void
-mlops_replay_event(MlopsReplay *replay, const MlopsAuditEvent *event)
+mlops_replay_event(MlopsReplay *replay, const MlopsAuditEvent *event, bool intact)
 {
-	replay_as(replay, event, mlops_audit_seq(event));
+	replay_as(replay, event, mlops_audit_seq(event), intact);
 }
 
 /*
@@ -476,7 +480,8 @@ compare_row(Comparison *comparison, int kind, HeapTuple tuple, TupleDesc tupdesc
 	if (entry != NULL)
 	{
 		entry->found = true;
-		compare_state(comparison, entry, &name, state);
+		if (entry->intact)
+			compare_state(comparison, entry, &name, state);
 	}
 	else if (replay->whole)
 		comparison->report(comparison->arg, 0,
@@ -541,7 +546,7 @@ mlops_replay_compare(MlopsReplay *replay, MlopsAuditReader *reader,
 	int			save_context;
 
 	for (int n = 0; (event = mlops_audit_pending(n)) != NULL; n++)
-		replay_as(replay, event, -1 - (int64) n);
+		replay_as(replay, event, -1 - (int64) n, true);
 
 	mlops_audit_private_begin(&save_user, &save_context);
 	SPI_connect();
@@ -553,7 +558,7 @@ mlops_replay_compare(MlopsReplay *replay, MlopsAuditReader *reader,
 		MemoryContext save;
 
 		CHECK_FOR_INTERRUPTS();
-		if (entry->found || !entry->exists)
+		if (entry->found || !entry->exists || !entry->intact)
 			continue;
 		save = MemoryContextSwitchTo(replay->scratch);
 		compare_state(&comparison, entry, NULL, (NullableDatum) {.isnull = true});

@@ -16,7 +16,7 @@ typedef struct MlopsReplay MlopsReplay;
 typedef void (*MlopsReplayReport) (void *arg, int64 seq, const char *detail);
 
 extern MlopsReplay *mlops_replay_open(bool whole);
-extern void mlops_replay_event(MlopsReplay *replay, const MlopsAuditEvent *event);
+extern void mlops_replay_event(MlopsReplay *replay, const MlopsAuditEvent *event, bool intact);
 extern int64 mlops_replay_compare(MlopsReplay *replay, MlopsAuditReader *reader,
 								  MlopsReplayReport report, void *arg);
 

@@ -280,7 +280,7 @@ check_event(AuditVerifier *verifier, const MlopsAuditEvent *event)
 	if (verifier->witness.ngiven > 0)
 		witness_event(verifier, event, &link);
 	if (verifier->replay != NULL && seq >= verifier->from_seq)
-		mlops_replay_event(verifier->replay, event);
+		mlops_replay_event(verifier->replay, event, link.intact);
 	*previous = link;
 }
 

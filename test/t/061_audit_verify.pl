@@ -9,7 +9,7 @@ use Test::More;
 
 my $dir = "$PostgreSQL::Test::Utils::tmp_check/verify";
 mkdir $dir;
-my $outside = 'src/audit/verify/mlops-verify-audit';
+my $outside = 'mlops-verify-audit';
 my $probe = slurp_file('test/fixtures/audit_probe.sql');
 my ($rc, $out, $err);
 
@@ -407,6 +407,12 @@ is($node->safe_psql('past', qq{$stump;
 	UPDATE mlops.version SET artifact = pg_temp.stumps('{a}', '{0}', '{1}', '{2}', '{5}') WHERE version = 2;
 	SELECT status, expected IS NOT NULL, actual IS NOT NULL, detail FROM mlops.verify_audit(checks => '{state,artifacts}'); ROLLBACK}),
 	'ARTIFACT_MISMATCH|t|t|The model file of risk/2 is another one than was registered.', 'a model file that was exchanged is found');
+
+# An event that was changed says nothing of its object, and cannot stop the verifier
+is($node->safe_psql('past', q{
+	BEGIN; ALTER TABLE mlops.audit_event DISABLE TRIGGER USER;
+	UPDATE mlops.audit_event SET state_after = '{"\u0000": 1e999999}' WHERE seq = (SELECT max(seq) FROM mlops.audit_event);
+	SELECT status, seq = (mlops.audit_head()).seq FROM mlops.verify_audit(checks => '{state}'); ROLLBACK}), 'ROW_CHANGED|t', 'an event with a state that cannot be read');
 
 # Only what has changed since an event, and what is not yet committed
 is($node->safe_psql('past', q{
