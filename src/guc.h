@@ -14,6 +14,12 @@ extern int	mlops_train_memory_limit;	/* kB */
 extern int	mlops_train_threads;
 extern int	mlops_train_nice;
 extern char *mlops_asserted_user;
+extern int	mlops_required_approvals;
+extern char *mlops_protected_aliases;
+extern int	mlops_approval_lifetime;	/* s */
+extern bool mlops_require_change_ref;
+extern int	mlops_ratification_period;	/* s */
+extern bool mlops_allow_session_authorization;
 
 extern void mlops_guc_init(void);
 

@@ -37,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(mlops_has_privilege_sql);
 PG_FUNCTION_INFO_V1(mlops_require_sql);
+PG_FUNCTION_INFO_V1(mlops_caller_has_sql);
 
 /* words and what each of them brings with it */
 static const struct
@@ -261,4 +262,17 @@ mlops_require_sql(PG_FUNCTION_ARGS)
 	mlops_require(mlops_caller(), text_to_cstring(PG_GETARG_TEXT_PP(0)),
 				  mlops_privilege_bits(text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	PG_RETURN_VOID();
+}
+
+/*
+ * SQL, private: whether the caller has a privilege on a model.
+ */
+Datum
+mlops_caller_has_sql(PG_FUNCTION_ARGS)
+{
+	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			privilege = mlops_privilege_bits(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	bool		exists;
+
+	PG_RETURN_BOOL((mlops_privileges(mlops_caller(), model, &exists) & privilege) != 0);
 }
