@@ -256,7 +256,7 @@ BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = _end_suspension.model_id;
     SELECT s.state INTO before FROM mlops._state_suspension() s WHERE s.model = model_name;
     UPDATE mlops.suspension s
-    SET ended_at = clock_timestamp(), ended_by = session_user, end_reason = reason,
+    SET ended_at = clock_timestamp(), ended_by = session_user, end_reason = _end_suspension.reason,
         request_id = _end_suspension.request_id
     WHERE s.model_id = _end_suspension.model_id AND s.ended_at IS NULL;
     IF NOT FOUND THEN

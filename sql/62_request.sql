@@ -267,7 +267,7 @@ BEGIN
                                 THEN format('the alias pointed to %s and now to %s',
                                             coalesce('version ' || nullif(request.package->>k, 'null'), 'no version'),
                                             coalesce('version ' || nullif(present->>k, 'null'), 'no version'))
-                                ELSE k || ' has changed' END, ', ' ORDER BY k)
+                                ELSE k || ' changed' END, ', ' ORDER BY k)
          FROM jsonb_object_keys(request.package || coalesce(present, '{}')) k
          WHERE request.package->k IS DISTINCT FROM present->k),
         'the stored package does not have the hash that was approved');

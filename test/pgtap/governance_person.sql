@@ -121,13 +121,13 @@ SELECT is(pg_temp.try('gp_maker', :'approve'), 'ML041', 'a role made again with 
 
 -- the roles of the policy
 SELECT is(pg_temp.try('gp_second', $$SELECT mlops.set_policy('person_test', approvers => '{gp_hub}', reason => 'r')$$), NULL, 'fewer approvers');
-SELECT is((SELECT status || ': ' || problem FROM mlops.requests JOIN r USING (id)), 'void: policy has changed', 'make the request void');
+SELECT is((SELECT status || ': ' || problem FROM mlops.requests JOIN r USING (id)), 'void: policy changed', 'make the request void');
 TRUNCATE r;
 INSERT INTO r SELECT pg_temp.try('gp_maker', $$SELECT mlops.request_promotion('person_test/2', reason => 'r')$$)::bigint;
 SELECT is(pg_temp.try('gp_second', :'approve'), '42501', 'a role that is not among the approvers');
 SELECT is(pg_temp.try('gp_far', :'approve'), 'open', 'one that is');
 ALTER ROLE gp_hub RENAME TO gp_hub2;
-SELECT is((SELECT status || ': ' || problem FROM mlops.requests JOIN r USING (id)), 'void: policy has changed', 'a renamed role makes it void');
+SELECT is((SELECT status || ': ' || problem FROM mlops.requests JOIN r USING (id)), 'void: policy changed', 'a renamed role makes it void');
 TRUNCATE r;
 INSERT INTO r SELECT pg_temp.try('gp_maker', $$SELECT mlops.request_promotion('person_test/2', reason => 'r')$$)::bigint;
 SELECT is(pg_temp.try('gp_far', :'approve'), 'open', 'and still counts in a new one');
