@@ -112,12 +112,21 @@ CREATE FUNCTION mlops._utc(at timestamp with time zone) RETURNS text
 COMMENT ON FUNCTION mlops._utc(timestamp with time zone) IS 'A time in UTC, in ISO 8601.';
 REVOKE ALL ON FUNCTION mlops._utc(timestamp with time zone) FROM PUBLIC;
 
+CREATE FUNCTION mlops._settings(OUT required_approvals integer, OUT protected_aliases text,
+                                OUT approval_lifetime integer, OUT require_change_ref boolean,
+                                OUT ratification_period integer) RETURNS record
+    LANGUAGE C STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'mlops_settings';
+COMMENT ON FUNCTION mlops._settings() IS
+    'The settings that policies fall back to, whatever the session has set, times in seconds.';
+REVOKE ALL ON FUNCTION mlops._settings() FROM PUBLIC;
+
 CREATE FUNCTION mlops._is_protected(alias text) RETURNS boolean
     LANGUAGE SQL STABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT alias = ANY (a) OR '*' = ANY (a)
-    FROM regexp_split_to_array(btrim(current_setting('mlops.protected_aliases')), '\s*,\s*') a
+    FROM mlops._settings() s, LATERAL regexp_split_to_array(btrim(s.protected_aliases), '\s*,\s*') a
 $$;
 COMMENT ON FUNCTION mlops._is_protected(text) IS 'Whether the setting mlops.protected_aliases has an alias.';
 REVOKE ALL ON FUNCTION mlops._is_protected(text) FROM PUBLIC;
@@ -138,7 +147,7 @@ CREATE FUNCTION mlops._own_approvals(alias text, approvals integer) RETURNS inte
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(approvals, CASE WHEN mlops._is_protected(alias)
-                                    THEN current_setting('mlops.required_approvals')::integer ELSE 0 END)
+                                    THEN (mlops._settings()).required_approvals ELSE 0 END)
 $$;
 COMMENT ON FUNCTION mlops._own_approvals(text, integer) IS
     'Approvals that a policy for an alias asks for, by the settings if it leaves that open.';
@@ -161,10 +170,10 @@ AS $$
                       FROM unnest((own).approvers, (own).approver_roles) a (name, role)
                       LEFT JOIN pg_roles r ON r.oid = a.role),
         'lifetime', coalesce((own).lifetime,
-                             extract(epoch FROM current_setting('mlops.approval_lifetime')::interval)::integer),
+                             (mlops._settings()).approval_lifetime),
         'evidence', (SELECT coalesce(jsonb_agg(DISTINCT e ORDER BY e), '[]') FROM unnest((own).evidence) e),
         'change_ref_required', coalesce((own).change_ref_required,
-                                        mlops._is_protected(alias) AND current_setting('mlops.require_change_ref')::boolean),
+                                        mlops._is_protected(alias) AND (mlops._settings()).require_change_ref),
         'execution', coalesce((own).execution, 'approval'),
         'approve_resume', coalesce((own).approve_resume, false),
         'fallback_alias', (own).fallback_alias,

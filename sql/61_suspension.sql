@@ -141,7 +141,7 @@ BEGIN
     END IF;
     INSERT INTO mlops.safety_action (model_id, kind, alias, subject_id, reason, created_at, created_by, login_role, due_at)
     VALUES (model_id, kind, alias, subject_id, reason, now_at, session_user, mlops._login_role(),
-            now_at + current_setting('mlops.ratification_period')::interval)
+            now_at + make_interval(secs => (mlops._settings()).ratification_period))
     RETURNING id INTO new_id;
     PERFORM mlops._audit(action => 'safety.open', model => s.model, alias => s.alias, subject => s.subject,
                          reason => reason, state_after => s.state)

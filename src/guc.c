@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "datatype/timestamp.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "guc.h"
@@ -21,6 +22,7 @@ int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
 char	   *mlops_asserted_user = NULL;
+bool		mlops_preloaded = false;
 int			mlops_required_approvals = 0;
 char	   *mlops_protected_aliases = NULL;
 int			mlops_approval_lifetime = 7 * SECS_PER_DAY;
@@ -85,8 +87,10 @@ mlops_guc_init(void)
 
 	/*
 	 * What the settings below say holds for all databases and users, so that
-	 * no session can have it otherwise for itself.
+	 * no session can have it otherwise for itself.  But for the last one, whose
+	 * default is the strict one, src/governance/settings.c reads them.
 	 */
+	mlops_preloaded = process_shared_preload_libraries_in_progress;
 	DefineCustomIntVariable("mlops.required_approvals",
 							"Approvals that a change of a protected alias needs, unless a policy says otherwise.",
 							"0 lets everybody who may manage a model promote alone.",
@@ -99,7 +103,7 @@ mlops_guc_init(void)
 							   "Aliases whose changes need mlops.required_approvals, unless a policy says otherwise.",
 							   "A list with commas; * is every alias.",
 							   &mlops_protected_aliases,
-							   "champion",
+							   MLOPS_PROTECTED_ALIASES,
 							   PGC_SIGHUP, 0,
 							   NULL, NULL, NULL);
 
