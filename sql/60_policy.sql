@@ -235,6 +235,17 @@ REVOKE ALL ON FUNCTION mlops._is_weaker(jsonb, jsonb) FROM PUBLIC;
 -- Setting
 --
 
+-- A policy as events have it.
+CREATE FUNCTION mlops._policy_state(policy mlops.policy) RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT mlops._policy_row(policy)
+           || jsonb_build_object('changed_at', mlops._utc((policy).changed_at), 'changed_by', (policy).changed_by)
+$$;
+COMMENT ON FUNCTION mlops._policy_state(mlops.policy) IS 'State of a policy, as events have it.';
+REVOKE ALL ON FUNCTION mlops._policy_state(mlops.policy) FROM PUBLIC;
+
 -- Put what a policy's row says in force.  The model is locked.
 CREATE FUNCTION mlops._apply_policy(model_id bigint, alias text, "row" jsonb, reason text, change_ref text) RETURNS void
     LANGUAGE plpgsql
@@ -245,8 +256,8 @@ DECLARE
     model_name text;
 BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = _apply_policy.model_id;
-    SELECT s.state INTO before FROM mlops._state_policy() s
-    WHERE s.model = model_name AND s.alias = _apply_policy.alias;
+    SELECT mlops._policy_state(p) INTO before FROM mlops.policy p
+    WHERE p.model_id = _apply_policy.model_id AND p.alias = _apply_policy.alias;
     INSERT INTO mlops.policy AS p
     SELECT r.* FROM jsonb_populate_record(NULL::mlops.policy, "row" || jsonb_build_object(
         'model_id', model_id, 'alias', alias, 'changed_at', clock_timestamp(), 'changed_by', session_user)) r
@@ -258,8 +269,9 @@ BEGIN
         changed_at = excluded.changed_at, changed_by = excluded.changed_by;
     PERFORM mlops._audit(action => 'policy.set', model => model_name, alias => alias,
                          reason => reason, change_ref => change_ref, state_before => before,
-                         state_after => (SELECT s.state FROM mlops._state_policy() s
-                                         WHERE s.model = model_name AND s.alias = _apply_policy.alias));
+                         state_after => (SELECT mlops._policy_state(p) FROM mlops.policy p
+                                         WHERE p.model_id = _apply_policy.model_id
+                                           AND p.alias = _apply_policy.alias));
 END
 $$;
 COMMENT ON FUNCTION mlops._apply_policy(bigint, text, jsonb, text, text) IS
@@ -406,8 +418,7 @@ CREATE FUNCTION mlops._state_policy() RETURNS TABLE (model text, version integer
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m.name, NULL::integer, p.alias, NULL::text,
-           mlops._policy_row(p) || jsonb_build_object('changed_at', mlops._utc(p.changed_at), 'changed_by', p.changed_by)
+    SELECT m.name, NULL::integer, p.alias, NULL::text, mlops._policy_state(p)
     FROM mlops.policy p JOIN mlops.model m ON m.id = p.model_id
 $$;
 COMMENT ON FUNCTION mlops._state_policy() IS 'State of all policies, as events have it.';

@@ -89,15 +89,37 @@ ALTER TABLE mlops.safety_action ENABLE ALWAYS TRIGGER check_set_once;
 ALTER TABLE mlops.suspension ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE mlops.safety_action ENABLE ALWAYS TRIGGER refuse_change;
 
+-- Suspensions and safety actions as events have them.
+CREATE FUNCTION mlops._suspension_state(suspension mlops.suspension) RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('id', (suspension).id, 'reason', (suspension).reason,
+                              'created_at', mlops._utc((suspension).created_at),
+                              'created_by', (suspension).created_by, 'login_role', (suspension).login_role)
+$$;
+COMMENT ON FUNCTION mlops._suspension_state(mlops.suspension) IS
+    'State of a suspension that has not ended, as events have it.';
+REVOKE ALL ON FUNCTION mlops._suspension_state(mlops.suspension) FROM PUBLIC;
+
+CREATE FUNCTION mlops._safety_state(action mlops.safety_action) RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT to_jsonb(action) - '{id,model_id,alias}'::text[]
+        || jsonb_build_object('created_at', mlops._utc((action).created_at), 'due_at', mlops._utc((action).due_at),
+                              'ratified_at', mlops._utc((action).ratified_at))
+$$;
+COMMENT ON FUNCTION mlops._safety_state(mlops.safety_action) IS 'State of a safety action, as events have it.';
+REVOKE ALL ON FUNCTION mlops._safety_state(mlops.safety_action) FROM PUBLIC;
+
 -- For the comparison of the audit log with the tables.  A suspension that has
 -- ended is gone.
 CREATE FUNCTION mlops._state_suspension() RETURNS TABLE (model text, version integer, alias text, subject text, state jsonb)
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m.name, NULL::integer, NULL::text, NULL::text,
-           jsonb_build_object('id', s.id, 'reason', s.reason, 'created_at', mlops._utc(s.created_at),
-                              'created_by', s.created_by, 'login_role', s.login_role)
+    SELECT m.name, NULL::integer, NULL::text, NULL::text, mlops._suspension_state(s)
     FROM mlops.suspension s JOIN mlops.model m ON m.id = s.model_id
     WHERE s.ended_at IS NULL
 $$;
@@ -108,10 +130,7 @@ CREATE FUNCTION mlops._state_safety() RETURNS TABLE (model text, version integer
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m.name, NULL::integer, s.alias, s.id::text,
-           to_jsonb(s) - '{id,model_id,alias}'::text[]
-           || jsonb_build_object('created_at', mlops._utc(s.created_at), 'due_at', mlops._utc(s.due_at),
-                                 'ratified_at', mlops._utc(s.ratified_at))
+    SELECT m.name, NULL::integer, s.alias, s.id::text, mlops._safety_state(s)
     FROM mlops.safety_action s JOIN mlops.model m ON m.id = s.model_id
 $$;
 COMMENT ON FUNCTION mlops._state_safety() IS 'State of all safety actions, as events have it.';
@@ -143,9 +162,10 @@ BEGIN
     VALUES (model_id, kind, alias, subject_id, reason, now_at, session_user, mlops._login_role(),
             now_at + make_interval(secs => (mlops._settings()).ratification_period))
     RETURNING id INTO new_id;
-    PERFORM mlops._audit(action => 'safety.open', model => s.model, alias => s.alias, subject => s.subject,
-                         reason => reason, state_after => s.state)
-    FROM mlops._state_safety() s WHERE s.subject = new_id::text;
+    PERFORM mlops._audit(action => 'safety.open', model => m.name, alias => s.alias, subject => new_id::text,
+                         reason => s.reason, state_after => mlops._safety_state(s))
+    FROM mlops.safety_action s JOIN mlops.model m ON m.id = s.model_id
+    WHERE s.id = new_id;
 END
 $$;
 COMMENT ON FUNCTION mlops._note_safety(bigint, text, text, bigint, text) IS
@@ -177,18 +197,18 @@ BEGIN
     PERFORM mlops._check_other_person(a.created_by, mlops._roles_named(a.created_by),
                                       format('did the %s', a.kind), hint);
     PERFORM mlops._note_identity();
-    SELECT s.state INTO before FROM mlops._state_safety() s WHERE s.subject = action::text;
+    before := mlops._safety_state(a);
     UPDATE mlops.safety_action s
     SET ratified_at = clock_timestamp(), ratified_by = session_user,
         ratified_login_role = mlops._login_role(), comment = _ratify.comment
-    WHERE s.id = action AND s.ratified_at IS NULL;
+    WHERE s.id = action AND s.ratified_at IS NULL
+    RETURNING s.* INTO a;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'safety action % is already ratified', action
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    PERFORM mlops._audit(action => 'safety.ratify', model => s.model, alias => s.alias, subject => s.subject,
-                         reason => comment, state_before => before, state_after => s.state)
-    FROM mlops._state_safety() s WHERE s.subject = action::text;
+    PERFORM mlops._audit(action => 'safety.ratify', model => model_name, alias => a.alias, subject => a.id::text,
+                         reason => comment, state_before => before, state_after => mlops._safety_state(a));
 END
 $$;
 COMMENT ON FUNCTION mlops._ratify(bigint, text) IS 'Body of mlops.ratify().';
@@ -229,8 +249,9 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     PERFORM mlops._note_identity();
-    PERFORM mlops._audit(action => 'suspension.on', model => s.model, reason => _suspend.reason, state_after => s.state)
-    FROM mlops._state_suspension() s WHERE s.model = _suspend.model;
+    PERFORM mlops._audit(action => 'suspension.on', model => _suspend.model, reason => s.reason,
+                         state_after => mlops._suspension_state(s))
+    FROM mlops.suspension s WHERE s.id = new_id;
     PERFORM mlops._note_safety(target, 'suspension', NULL, new_id, reason);
 END
 $$;
@@ -254,7 +275,8 @@ DECLARE
     before jsonb;
 BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = _end_suspension.model_id;
-    SELECT s.state INTO before FROM mlops._state_suspension() s WHERE s.model = model_name;
+    SELECT mlops._suspension_state(s) INTO before FROM mlops.suspension s
+    WHERE s.model_id = _end_suspension.model_id AND s.ended_at IS NULL;
     UPDATE mlops.suspension s
     SET ended_at = clock_timestamp(), ended_by = session_user, end_reason = _end_suspension.reason,
         request_id = _end_suspension.request_id

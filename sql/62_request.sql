@@ -452,7 +452,7 @@ BEGIN
     WHERE q.model_id = _open_request.model_id AND q.kind = _open_request.kind AND q.alias = _open_request.alias
       AND q.version_id IS NOT DISTINCT FROM _open_request.version_id AND q.status IN ('open', 'approved');
     IF FOUND THEN
-        RAISE EXCEPTION 'request % already asks for this', r.id
+        RAISE EXCEPTION 'request % about alias "%" is not decided yet', r.id, alias
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'It can be approved, rejected or withdrawn.';
     END IF;
@@ -732,7 +732,8 @@ CREATE VIEW mlops.requests WITH (security_barrier) AS
     FROM mlops.request r
     JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) r.model_id
     LEFT JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) r.version_id,
-    LATERAL (SELECT mlops.request_problem(r.id) AS problem) p
+    LATERAL (SELECT CASE WHEN r.ended_at IS NULL THEN mlops.request_problem(r.id)
+                         WHEN r.status OPERATOR(pg_catalog.=) ANY (ARRAY['expired', 'void']) THEN r.comment END AS problem) p
     WHERE mlops.has_privilege(m.name, 'any');
 COMMENT ON VIEW mlops.requests IS
     'Changes that were asked for, their packages and what became of them, of models on which the viewer has any privilege; problem says why one does not stand any more.';
@@ -754,7 +755,8 @@ CREATE VIEW mlops.approvals WITH (security_barrier) AS
     JOIN mlops.request r ON r.id OPERATOR(pg_catalog.=) a.request_id
     JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) r.model_id
     LEFT JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) r.version_id,
-    LATERAL (SELECT mlops.request_problem(r.id) AS problem) p
+    LATERAL (SELECT CASE WHEN r.ended_at IS NULL THEN mlops.request_problem(r.id)
+                         WHEN r.status OPERATOR(pg_catalog.=) ANY (ARRAY['expired', 'void']) THEN r.comment END AS problem) p
     WHERE mlops.has_privilege(m.name, 'any');
 COMMENT ON VIEW mlops.approvals IS
     'Approvals of requests, each of one package, of models on which the viewer has any privilege; valid is false when the package has changed or the time is over, and problem says why.';

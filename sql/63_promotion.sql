@@ -5,13 +5,24 @@
 -- are one transaction.  Changes of one model's aliases follow one another:
 -- each locks the row of the model first.
 
+-- An alias as events have it.
+CREATE FUNCTION mlops._alias_state(alias mlops.alias) RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('version', v.version, 'changed_at', mlops._utc((alias).changed_at),
+                              'changed_by', (alias).changed_by)
+    FROM mlops.version v WHERE v.id = (alias).version_id
+$$;
+COMMENT ON FUNCTION mlops._alias_state(mlops.alias) IS 'State of an alias, as events have it.';
+REVOKE ALL ON FUNCTION mlops._alias_state(mlops.alias) FROM PUBLIC;
+
 -- For the comparison of the audit log with the tables.
 CREATE FUNCTION mlops._state_alias() RETURNS TABLE (model text, version integer, alias text, subject text, state jsonb)
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m.name, v.version, a.alias, NULL::text,
-           jsonb_build_object('version', v.version, 'changed_at', mlops._utc(a.changed_at), 'changed_by', a.changed_by)
+    SELECT m.name, v.version, a.alias, NULL::text, mlops._alias_state(a)
     FROM mlops.alias a
     JOIN mlops.model m ON m.id = a.model_id
     JOIN mlops.version v ON v.id = a.version_id
@@ -34,10 +45,8 @@ DECLARE
     change bigint;
 BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = _move_alias.model_id;
-    SELECT a.version_id INTO previous FROM mlops.alias a
+    SELECT a.version_id, mlops._alias_state(a) INTO previous, before FROM mlops.alias a
     WHERE a.model_id = _move_alias.model_id AND a.alias = _move_alias.alias;
-    SELECT s.state INTO before FROM mlops._state_alias() s
-    WHERE s.model = model_name AND s.alias = _move_alias.alias;
 
     IF version_id IS NULL THEN
         DELETE FROM mlops.alias a
@@ -59,8 +68,8 @@ BEGIN
                          artifact_sha256 => (SELECT v.artifact_sha256 FROM mlops.version v
                                              WHERE v.id = _move_alias.version_id),
                          state_before => before,
-                         state_after => (SELECT s.state FROM mlops._state_alias() s
-                                         WHERE s.model = model_name AND s.alias = _move_alias.alias));
+                         state_after => (SELECT mlops._alias_state(a) FROM mlops.alias a
+                                         WHERE a.model_id = _move_alias.model_id AND a.alias = _move_alias.alias));
     RETURN change;
 END
 $$;

@@ -196,9 +196,14 @@ for my $step (@steps)
 	my $script = "$dir/crash.sql";
 	unlink $script;
 	append_to_file($script, "BEGIN;\n$statement;\nSELECT pg_backend_pid() AS pid \\gset\n\\setenv VICTIM :pid\n\\! kill -9 \$VICTIM\nSELECT 1;\n");
+	my $logged = -s $node->logfile;
 	IPC::Run::run([ 'psql', '-Xq', '-f', $script, '-d', $node->connstr('bank') . " user=$role" ], '>', \my $o, '2>', \my $e);
 	like($e, qr/connection/, "$name: killed before the commit");
-	$node->poll_query_until('postgres', 'SELECT true');
+	for (1 .. 600)
+	{
+		last if slurp_file($node->logfile, $logged) =~ /ready to accept connections/;
+		select undef, undef, undef, 0.1;
+	}
 	is($node->safe_psql('bank', $state), $before, "$name: nothing was done");
 
 	unlike(as($role, $statement), qr/^\w{5}$|ERROR|FATAL/, "$name: done") if $name !~ /approve|of two/;
