@@ -194,6 +194,7 @@ BEGIN
     PERFORM mlops._lock_model(model_name, 'approve');
     hint := mlops._approvers(a.model_id, '{}');
     PERFORM mlops._check_checker(hint);
+    PERFORM mlops._check_session_may_approve(a.model_id, hint);
     PERFORM mlops._check_other_person(a.created_by, mlops._roles_named(a.created_by),
                                       format('did the %s', a.kind), hint);
     PERFORM mlops._note_identity();

@@ -554,6 +554,32 @@ COMMENT ON FUNCTION mlops._execute_request(mlops.request) IS
     'Does what an approved request asks for and records it; errors ML042 and ML043.';
 REVOKE ALL ON FUNCTION mlops._execute_request(mlops.request) FROM PUBLIC;
 
+-- Error unless the session's user, too, could have the privilege to approve: a
+-- function with the rights of its owner does not make a person who calls it an
+-- approver.
+CREATE FUNCTION mlops._check_session_may_approve(model_id bigint, hint text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM mlops.privilege p
+                   WHERE p.privilege = 'approve'
+                     AND (p.model_id = _check_session_may_approve.model_id OR p.model_id IS NULL)
+                     AND (p.role = 0 OR (p.role IN (SELECT r.oid FROM pg_roles r)
+                                         AND pg_has_role(session_user, p.role, 'MEMBER')))) THEN
+        RAISE EXCEPTION 'permission denied for model "%"',
+                        (SELECT m.name FROM mlops.model m WHERE m.id = _check_session_may_approve.model_id)
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('The session''s user "%s" needs the privilege "approve" on it, not only the role "%s" for which it acts.',
+                                  session_user, mlops._caller()),
+                  HINT = hint;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mlops._check_session_may_approve(bigint, text) IS
+    'Error 42501 unless the session''s user is a member of a role that may approve.';
+REVOKE ALL ON FUNCTION mlops._check_session_may_approve(bigint, text) FROM PUBLIC;
+
 -- Error unless the caller may approve a change by its policy, and the session's
 -- user is a second person to everybody who had a part in it.
 CREATE FUNCTION mlops._check_approver(request mlops.request) RETURNS void
@@ -566,6 +592,7 @@ DECLARE
     maker name;
 BEGIN
     PERFORM mlops._check_checker(hint);
+    PERFORM mlops._check_session_may_approve(request.model_id, hint);
     PERFORM mlops._check_other_person(request.created_by, mlops._roles_named(request.created_by),
                                       format('opened request %s', request.id), hint);
     IF request.version_id IS NOT NULL THEN
@@ -577,8 +604,9 @@ BEGIN
        AND NOT EXISTS (SELECT FROM mlops.policy p, unnest(p.approver_roles) a
                        WHERE p.model_id = request.model_id AND p.alias = request.alias
                          AND a IN (SELECT r.oid FROM pg_roles r)
-                         AND pg_has_role(mlops._caller(), a, 'USAGE')) THEN
-        RAISE EXCEPTION 'role "%" is not among the approvers', mlops._caller()
+                         AND pg_has_role(mlops._caller(), a, 'USAGE')
+                         AND pg_has_role(session_user, a, 'MEMBER')) THEN
+        RAISE EXCEPTION 'role "%" is not among the approvers', session_user
             USING ERRCODE = 'insufficient_privilege', HINT = hint;
     END IF;
     IF EXISTS (SELECT FROM mlops.approval a WHERE a.request_id = request.id AND a.created_by = session_user) THEN

@@ -234,6 +234,12 @@ DECLARE
 BEGIN
     PERFORM mlops._check_reason(reason);
     present := mlops._aliased(target_model, alias);
+    -- What a fallback had before it was one never served in the other's place.
+    IF EXISTS (SELECT FROM mlops.policy p WHERE p.model_id = target_model AND p.fallback_alias = _rollback.alias) THEN
+        RAISE EXCEPTION 'alias "%" of model "%" is a fallback and is not rolled back', alias, model
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Promote the version that it should have.';
+    END IF;
 
     -- The latest promotion that no rollback has undone is where the present
     -- version came from; the one before it is next, so that a second rollback

@@ -5,7 +5,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(48);
+SELECT plan(51);
 
 CREATE ROLE gp_maker LOGIN; CREATE ROLE gp_checker LOGIN; CREATE ROLE gp_second LOGIN; CREATE ROLE gp_trainer LOGIN;
 CREATE ROLE gp_group; CREATE ROLE gp_approvers; CREATE ROLE gp_super LOGIN SUPERUSER;
@@ -72,6 +72,14 @@ CREATE FUNCTION gp_schema.approve() RETURNS text LANGUAGE plpgsql SECURITY DEFIN
     $$ BEGIN RETURN mlops.approve((SELECT id FROM r)); END $$;
 RESET ROLE;
 SELECT is(pg_temp.try('gp_maker', 'SELECT gp_schema.approve()'), 'ML041', 'a function with the rights of a checker');
+
+CREATE ROLE gp_innocent LOGIN;
+SELECT mlops.grant_privilege('score', 'person_test', 'gp_innocent');
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO gp_innocent;
+SELECT is(pg_temp.try('gp_innocent', 'SELECT gp_schema.approve()'), '42501', 'nor does it make an approver of who calls it');
+SELECT is((SELECT approvals FROM mlops.requests JOIN r USING (id)), 0::bigint, 'none of these counted');
+SELECT matches(pg_temp.try('gp_innocent', $$SELECT mlops.promote('person_test/1', reason => 'r')$$, true),
+               '42501: permission denied', 'a promotion needs manage');
 
 -- persons
 SELECT is(pg_temp.try('gp_checker', :'approve'), 'open', 'a second person, though both are in two groups');

@@ -5,7 +5,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(72);
+SELECT plan(73);
 
 CREATE ROLE gs_maker LOGIN; CREATE ROLE gs_checker LOGIN; CREATE ROLE gs_teller LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO gs_maker, gs_checker, gs_teller;
@@ -74,6 +74,7 @@ PREPARE scores AS SELECT sum(mlops.predict('suspend_test', ARRAY[i]::float8[])) 
 -- fallbacks
 SELECT pg_temp.maker($$SELECT mlops.set_policy('suspend_test', fallback_alias => 'safe', reason => 'r')$$);
 SELECT is(pg_temp.score('suspend_test'), '1', 'a fallback does nothing');
+SELECT is(pg_temp.maker($$SELECT mlops.rollback('suspend_test', 'safe', 'r')$$), '55000', 'and is not rolled back to what never served');
 SELECT pg_temp.maker($$SELECT mlops.suspend('suspend_test', 'r')$$);
 SELECT is(pg_temp.score('suspend_test'), '2', 'until a suspension: the version of another alias');
 SELECT is(pg_temp.score('suspend_test@champion'), '2', 'through the same alias by its name');
