@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Promotions with an approval each: the rate of 1,000 of them from 8 clients,
-# and what they cost those who score meanwhile, as the ratio of the time of a
-# query that scores with a model that is promoted all the time to that of the
-# same query before and after, in turn.  Needs a server (PGHOST, PGPORT) with
+# and what they cost those who score meanwhile: the time of a query that scores,
+# alone, while another model is promoted all the time (the same load of the
+# machine) and while its own model is, in turn.  Needs a server (PGHOST, PGPORT) with
 # the extension installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -61,15 +61,16 @@ promoted=$(psql -XAtc "SELECT count(*) FROM mlops.requests WHERE status = 'execu
 verified=$(psql -XAtc 'SELECT status FROM mlops.verify_audit()')
 events=$(psql -XAtc 'SELECT max(seq) FROM mlops.audit_log')
 
-# scoring, with and without promotions of the same model
+# scoring, with and without promotions
 promotions scored 100000 > "$work/scored.sql"
+promotions model1 100000 > "$work/model1.sql"
 cat > "$work/score.sql" << 'SQL'
 SET max_parallel_workers_per_gather = 0;
 SET jit = off;
 CREATE TEMPORARY TABLE result (seconds float8);
 SELECT count(mlops.predict('scored', t)) FROM t;
 SQL
-for _ in $(seq 1 15); do
+for _ in $(seq 1 60); do
 	cat >> "$work/score.sql" << 'SQL'
 SELECT clock_timestamp() AS start \gset
 SELECT count(mlops.predict('scored', t)) AS rows FROM t \gset
@@ -78,27 +79,38 @@ SQL
 done
 echo 'SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds) FROM result;' >> "$work/score.sql"
 score() { psql -XAtq -v ON_ERROR_STOP=1 -f "$work/score.sql" | tail -n 1; }
-before=$(psql -XAtc "SELECT count(*) FROM mlops.alias_history WHERE model = 'scored'")
-for _ in $(seq 1 "$rounds"); do
-	score >> "$work/without"
+# score_while MODEL: the same while a client promotes it
+score_while() {
+	local promoting
 	# of two versions the next to be promoted may be the present one at first
-	psql -Xqo /dev/null -f "$work/scored.sql" 2> /dev/null &
+	psql -Xqo /dev/null -f "$work/$1.sql" 2> /dev/null &
 	promoting=$!
-	score >> "$work/with"
+	score
 	kill "$promoting"
 	wait "$promoting" || true
-	# what the client had begun may leave a request that is to be decided
-	psql -Xqo /dev/null -c "SELECT mlops.withdraw(id) FROM mlops.requests WHERE model = 'scored' AND status IN ('open', 'approved')"
+	# the server ends what the client had begun, which may leave a request open
+	until [ "$(psql -XAtc "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")" = 1 ]; do
+		sleep 0.1
+	done
+	psql -Xqo /dev/null -c "SELECT mlops.withdraw(id) FROM mlops.requests WHERE status IN ('open', 'approved')"
+}
+before=$(psql -XAtc "SELECT count(*) FROM mlops.alias_history WHERE model = 'scored'")
+for _ in $(seq 1 "$rounds"); do
+	score >> "$work/alone"
+	score_while model1 >> "$work/other"
+	score_while scored >> "$work/own"
 done
 after=$(psql -XAtc "SELECT count(*) FROM mlops.alias_history WHERE model = 'scored'")
 median() { sort -g "$1" | sed -n "$(((rounds + 1) / 2))p"; }
 
 awk -v promoted="$promoted" -v start="$start" -v end="$end" -v clients="$clients" -v verified="$verified" -v events="$events" \
-	-v without="$(median "$work/without")" -v with="$(median "$work/with")" -v meanwhile="$((after - before))" 'BEGIN {
+	-v alone="$(median "$work/alone")" -v other="$(median "$work/other")" -v own="$(median "$work/own")" \
+	-v meanwhile="$((after - before))" 'BEGIN {
 	printf "promotions with an approval each   %d from %d clients\n", promoted, clients
 	printf "rate                               %.0f per second\n", promoted / (end - start)
 	printf "audit log                          %d events, %s\n", events, verified
-	printf "scoring 20,000 rows, alone         %.1f ms\n", without * 1e3
-	printf "the same while it is promoted      %.1f ms, %d promotions meanwhile\n", with * 1e3, meanwhile
-	printf "ratio                              %.2f\t(about 1)\n", with / without
+	printf "scoring 20,000 rows, alone         %.1f ms\n", alone * 1e3
+	printf "while another model is promoted    %.1f ms\n", other * 1e3
+	printf "while its own model is promoted    %.1f ms, %d promotions meanwhile\n", own * 1e3, meanwhile
+	printf "own / other                        %.2f\t(about 1)\n", own / other
 }'
