@@ -89,7 +89,7 @@ score_while() {
 	kill "$promoting"
 	wait "$promoting" || true
 	# the server ends what the client had begun, which may leave a request open
-	until [ "$(psql -XAtc "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")" = 1 ]; do
+	until [ "$(psql -XAtc "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'")" = 1 ]; do
 		sleep 0.1
 	done
 	psql -Xqo /dev/null -c "SELECT mlops.withdraw(id) FROM mlops.requests WHERE status IN ('open', 'approved')"
