@@ -93,6 +93,23 @@ ALTER TABLE mlops.audit_event ENABLE ALWAYS TRIGGER audit_event_refuse_change;
 ALTER TABLE mlops.audit_event ENABLE ALWAYS TRIGGER audit_event_refuse_truncate;
 
 --
+-- Words of states
+--
+CREATE FUNCTION mlops._utc(at timestamp with time zone) RETURNS text
+    LANGUAGE SQL STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+COMMENT ON FUNCTION mlops._utc(timestamp with time zone) IS 'An instant as text in UTC.';
+REVOKE ALL ON FUNCTION mlops._utc(timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION mlops._digest(value text) RETURNS text
+    LANGUAGE SQL STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT encode(sha256(convert_to(value, 'UTF8')), 'hex') $$;
+COMMENT ON FUNCTION mlops._digest(text) IS 'SHA-256 of a text in UTF-8, in hexadecimal digits.';
+REVOKE ALL ON FUNCTION mlops._digest(text) FROM PUBLIC;
+
+--
 -- Writing, for private functions.  An event that changes what is governed has
 -- in state_after the whole state of one object from then on, NULL if it has
 -- gone, and in state_before the one until then; the object is what stands

@@ -543,6 +543,7 @@ BEGIN
             metrics, source, new_run, description, session_user, mlops._caller())
     RETURNING id INTO new_id;
 
+    PERFORM mlops._note_identity();
     PERFORM mlops._audit(action => 'version.register', model => model, version => new_version,
                          artifact_sha256 => mlops.artifact_sha256(artifact),
                          state_after => mlops._version_state(new_id),

@@ -172,9 +172,12 @@ predict_margin(MlopsScorer *scorer)
 static inline Datum
 score(FunctionCallInfo fcinfo, MlopsInput input, Datum (*result_of) (MlopsScorer *scorer))
 {
-	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE);
+	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE,
+											result_of == predict ? MLOPS_USE_VALUE : MLOPS_USE_SCORE);
 	Datum		result;
 
+	if (unlikely(scorer->constant != NULL))
+		return Float8GetDatum(*scorer->constant);
 	mlops_scorer_margin(scorer);
 	result = result_of(scorer);
 	mlops_scorer_done(scorer);

@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
+#include "governance/suspension.h"
 #include "registry/privilege.h"
 #include "scoring/binding.h"
 #include "scoring/scorer.h"
@@ -47,7 +48,8 @@ typedef struct View
 
 typedef struct Scorer
 {
-	MlopsScorer scorer;			/* its model is NULL until resolved */
+	MlopsScorer scorer;			/* its model and constant are NULL until resolved */
+	double		constant;
 	View		view;
 	struct varlena *reference;
 	MemoryContext binding_context;	/* child of context */
@@ -92,7 +94,7 @@ same_view(const View *a, const View *b)
  * Begin anew: resolve the reference for the present user and statement.
  */
 static void
-resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
+resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege, MlopsUse use)
 {
 	MlopsScorer *scorer = &site->scorer;
 	MlopsReference reference;
@@ -100,23 +102,30 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	const MlopsModel *model;
 	MemoryContext old;
 	instr_time	start;
+	bool		constant;
 
 	INSTR_TIME_SET_CURRENT(start);
+	scorer->constant = NULL;
 	scorer->model = NULL;
 	scorer->extra = NULL;
 	site->binding = NULL;
 	MemoryContextReset(scorer->context);
 
 	mlops_modelref_split(modelref, &reference);
-	mlops_resolve(view->user, &reference, privilege, &resolved);
-	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
-
-	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
-												  ALLOCSET_SMALL_SIZES);
+	constant = mlops_serve(view->user, &reference, privilege, use, &resolved, &site->constant);
 	old = MemoryContextSwitchTo(scorer->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
 	site->view = *view;
+	if (constant)
+	{
+		scorer->constant = &site->constant;
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
+	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
+												  ALLOCSET_SMALL_SIZES);
 	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
 	model = mlops_model_hold(&resolved, scorer->context);
 	scorer->vector = mlops_vector_create(model);
@@ -131,7 +140,7 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
  * The scorer of this call site, resolved for the reference in argument 0.
  */
 static Scorer *
-get_scorer(FunctionCallInfo fcinfo, int privilege)
+get_scorer(FunctionCallInfo fcinfo, int privilege, MlopsUse use)
 {
 	Scorer	   *site = fcinfo->flinfo->fn_extra;
 	struct varlena *modelref = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
@@ -144,12 +153,12 @@ get_scorer(FunctionCallInfo fcinfo, int privilege)
 													 ALLOCSET_SMALL_SIZES);
 		fcinfo->flinfo->fn_extra = site;
 	}
-	if (site->scorer.model == NULL || !same_view(&site->view, &view) ||
+	if ((site->scorer.model == NULL && site->scorer.constant == NULL) || !same_view(&site->view, &view) ||
 		VARSIZE_ANY_EXHDR(site->reference) != VARSIZE_ANY_EXHDR(modelref) ||
 		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
 			   VARSIZE_ANY_EXHDR(modelref)) != 0)
-		resolve(site, modelref, &view, privilege);
-	else
+		resolve(site, modelref, &view, privilege, use);
+	else if (site->scorer.constant == NULL)
 		mlops_call_row_begin(site->scorer.call);
 	return site;
 }
@@ -219,15 +228,18 @@ bind_columns(Scorer *site, FunctionCallInfo fcinfo)
 /*
  * The scorer of this call site with the version that argument 0 means and the
  * vector of the row in argument 1, for a caller with this privilege.  It lives
- * as long as the call site, and holds until the next call.  Errors ML001 to
- * ML003, 42501 and ML020.
+ * as long as the call site, and holds until the next call.  If the use is
+ * MLOPS_USE_VALUE, it may be a constant instead.  Errors ML001 to ML004, 42501
+ * and ML020.
  */
 MlopsScorer *
-mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
+mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege, MlopsUse use)
 {
-	Scorer	   *site = get_scorer(fcinfo, privilege);
+	Scorer	   *site = get_scorer(fcinfo, privilege, use);
 	MlopsScorer *scorer = &site->scorer;
 
+	if (unlikely(scorer->constant != NULL))
+		return scorer;
 	switch (input)
 	{
 		case MLOPS_INPUT_ROW:

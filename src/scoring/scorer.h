@@ -12,6 +12,7 @@
 
 #include "fmgr.h"
 
+#include "governance/suspension.h"
 #include "scoring/binding.h"
 #include "scoring/stat_models.h"
 
@@ -27,6 +28,8 @@ typedef enum MlopsInput
 /* valid for the present call; the members belong to the scorer */
 typedef struct MlopsScorer
 {
+	const double *constant;		/* value of every row of a suspended model, or
+								 * NULL; if set, the other members are not */
 	const MlopsModel *model;
 	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
 	const MlopsBinding *binding;	/* of a row: its values are the present row's */
@@ -39,7 +42,8 @@ typedef struct MlopsScorer
 	MlopsCall  *call;			/* what is counted of it */
 } MlopsScorer;
 
-extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
+extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege,
+									  MlopsUse use);
 extern void mlops_scorer_margin(MlopsScorer *scorer);
 extern void mlops_scorer_transform(MlopsScorer *scorer);
 

@@ -1,4 +1,4 @@
--- file: sql/65_audit_state.sql
+-- file: sql/80_audit_state.sql
 -- What the audit log is about: the state of every governed object, as an event
 -- holds it and as the tables hold it now, and the guards of the tables.
 --
@@ -8,20 +8,6 @@
 -- names.  A state is a JSON object without anything that another session
 -- would see otherwise: instants are text in UTC.  What is large stands in it
 -- by its SHA-256.
-
-CREATE FUNCTION mlops._utc(at timestamp with time zone) RETURNS text
-    LANGUAGE SQL STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
-COMMENT ON FUNCTION mlops._utc(timestamp with time zone) IS 'An instant as text in UTC.';
-REVOKE ALL ON FUNCTION mlops._utc(timestamp with time zone) FROM PUBLIC;
-
-CREATE FUNCTION mlops._digest(value text) RETURNS text
-    LANGUAGE SQL STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT encode(sha256(convert_to(value, 'UTF8')), 'hex') $$;
-COMMENT ON FUNCTION mlops._digest(text) IS 'SHA-256 of a text in UTF-8, in hexadecimal digits.';
-REVOKE ALL ON FUNCTION mlops._digest(text) FROM PUBLIC;
 
 --
 -- Models
@@ -272,7 +258,7 @@ AS $$
         LEFT JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
     ), guard AS (
         SELECT t.tgrelid, t.tgname, t.tgenabled, t.tgtype, f.ours AND f.proname = '_refuse_change' AS refuses,
-               f.ours IS TRUE AS ours
+               f.ours IS TRUE AS ours, f.proname AS calls
         FROM pg_trigger t LEFT JOIN routine f ON f.oid = t.tgfoid
         WHERE NOT t.tgisinternal
     )
@@ -352,12 +338,19 @@ AS $$
     SELECT format('Table mlops.%s has no trigger that refuses %s.', w.name, w.event)
     FROM (SELECT t.name, b.event, b.bit
           FROM (VALUES ('audit_event', 56), ('checkpoint', 56), ('version', 56), ('run', 56), ('alias_change', 56),
-                       ('model', 40)) t (name, bits),
+                       ('model', 40), ('policy', 40), ('suspension', 40), ('safety_action', 40), ('identity', 56),
+                       ('request', 40), ('approval', 56)) t (name, bits),
                (VALUES ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) b (event, bit)
           WHERE t.bits & b.bit <> 0) w
     WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
                       WHERE r.ours AND r.relname = w.name AND g.refuses AND g.tgtype & 2 <> 0
                         AND g.tgtype & w.bit <> 0)
+    UNION ALL
+    SELECT format('Table mlops.%s has no trigger mlops.%s().', w.name, w.called)
+    FROM (VALUES ('privilege', '_set_role'), ('policy', '_set_approver_roles'), ('suspension', '_check_set_once'),
+                 ('safety_action', '_check_set_once'), ('request', '_check_transition')) w (name, called)
+    WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
+                      WHERE r.ours AND r.relname = w.name AND g.ours AND g.calls = w.called)
     UNION ALL
     SELECT format('%s has a rule %s.', r.name, w.rulename)
     FROM pg_rewrite w JOIN relation r ON r.oid = w.ev_class
