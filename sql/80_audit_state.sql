@@ -21,6 +21,8 @@ AS $$
                'description', m.description,
                'owner', (SELECT p.role_name FROM mlops.privilege p
                          WHERE p.model_id = m.id AND p.privilege = 'own'),
+               'missing_columns', m.missing_columns,
+               'unseen_categories', m.unseen_categories,
                'created_at', mlops._utc(m.created_at),
                'created_by', m.created_by)
     FROM mlops.model m WHERE m.id = model_id
@@ -42,12 +44,13 @@ REVOKE ALL ON FUNCTION mlops._state_model() FROM PUBLIC;
 --
 CREATE FUNCTION mlops._version_state(version_id bigint) RETURNS jsonb
     LANGUAGE SQL STABLE STRICT
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $$
     SELECT jsonb_build_object(
                'artifact_sha256', encode(v.artifact_sha256, 'hex'),
                'info_sha256', mlops._digest(v.info::text),
                'signature_sha256', mlops._digest(v.signature::text),
+               'missing', v.missing,
                'classes', v.classes,
                'metrics', v.metrics,
                'source', v.source,

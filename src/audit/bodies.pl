@@ -1,7 +1,7 @@
 # bodies.pl PART...: what the functions of the extension consist of, for
-# src/audit/bodies.c: the name and the SHA-256 of the body of each CREATE
-# FUNCTION in the parts of the installation script; the body of one in C is
-# the name of its symbol.
+# src/audit/bodies.c: the name and the SHA-256 of the body of each function and
+# procedure in the parts of the installation script; the body of one in C is the
+# name of its symbol.
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
@@ -11,7 +11,7 @@ for my $part (@ARGV)
 {
 	open my $input, '<:raw', $part or die "could not open $part: $!\n";
 	my $text = do { local $/; <$input> };
-	my (undef, @definitions) = split /^CREATE FUNCTION /m, $text;
+	my (undef, @definitions) = split /^CREATE (?:FUNCTION|PROCEDURE) /m, $text;
 	for my $definition (@definitions)
 	{
 		my ($name) = $definition =~ /\Amlops\.(\w+)\(/ or die "$part: a function without a name\n";

@@ -12,6 +12,7 @@
 #include <xgboost/c_api.h>
 
 #include "forest_test.h"
+#include "forest/export.h"
 #include "forest/forest_internal.h"
 
 #define MUST(call) \
@@ -25,7 +26,9 @@
 
 #define PEER_COLUMNS	10
 #define PEER_TRAIN		600		/* rows to train with */
+#ifndef PEER_ROWS
 #define PEER_ROWS		400		/* rows to score */
+#endif
 
 /* one model to train */
 typedef struct PeerModel
@@ -56,6 +59,7 @@ typedef struct PeerCount
 	long		margins;		/* rows whose margins differ, in any comparison */
 	long		outputs;		/* rows whose outputs differ */
 	long		in_place;		/* rows whose margins differ from the in-place path */
+	long		exports;		/* files that we write as JSON otherwise than libxgboost */
 } PeerCount;
 
 /* a column that is a category has so many */
@@ -357,14 +361,15 @@ peer_scores(BoosterHandle booster, const float *rows, int type, bool in_place, b
 	return scores;
 }
 
-/* rows whose scores by a forest differ in any bit */
+/* rows whose scores by a forest differ in any bit; margins also in batches */
 static inline long
 peer_differences(const MlopsForest *forest, const float *rows, const float *expected,
 				 bst_ulong count, bool outputs)
 {
 	int			width = outputs ? forest->num_outputs : forest->num_groups;
-	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	void	   *scratch = malloc(Max(mlops_forest_scratch_size(forest), mlops_forest_batch_scratch_size(forest)));
 	float	   *values = malloc(forest->num_groups * sizeof(float));
+	float	   *batch = malloc((size_t) MLOPS_BATCH_ROWS * forest->num_groups * sizeof(float));
 	long		differ = 0;
 
 	if (count != (bst_ulong) PEER_ROWS * width)
@@ -374,15 +379,45 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 	}
 	for (int i = 0; i < PEER_ROWS; i++)
 	{
-		mlops_forest_margin(forest, rows + (size_t) i * PEER_COLUMNS, scratch, values);
+		const float *row = rows + (size_t) i * PEER_COLUMNS;
+		int			place = i % MLOPS_BATCH_ROWS;
+		bool		same = true;
+
+		mlops_forest_margin(forest, row, scratch, values);
 		if (outputs)
 			mlops_forest_transform(forest, values, values);
-		if (memcmp(values, expected + (size_t) i * width, width * sizeof(float)) != 0)
+		else
+		{
+			if (place == 0)
+				mlops_forest_margin_batch(forest, row, Min(MLOPS_BATCH_ROWS, PEER_ROWS - i), scratch, batch);
+			same = memcmp(values, batch + (size_t) place * width, width * sizeof(float)) == 0;
+		}
+		if (!same || memcmp(values, expected + (size_t) i * width, width * sizeof(float)) != 0)
 			differ++;
 	}
 	free(scratch);
 	free(values);
+	free(batch);
 	return differ;
+}
+
+static inline void
+peer_piece(void *arg, const char *piece, size_t len)
+{
+	add_bytes(arg, piece, len);
+}
+
+/* is the file of UBJSON, exported as JSON, the file of JSON byte for byte? */
+static inline bool
+peer_exports(const Bytes *json, const Bytes *ubjson)
+{
+	Bytes		exported = {0};
+	MlopsForestError error;
+	bool		same = mlops_export_json(ubjson->data, ubjson->len, &host, peer_piece, &exported, &error) &&
+		exported.len == json->len && memcmp(exported.data, json->data, json->len) == 0;
+
+	free(exported.data);
+	return same;
 }
 
 /* train one model and compare all scores */
@@ -425,6 +460,7 @@ peer_compare(const PeerModel *model, PeerCount *total)
 			fprintf(stderr, "%s %s: %s\n", model->group, model->objective, error.message);
 		}
 	}
+	found.exports = !peer_exports(&files[0], &files[1]);
 	if (!found.refused)
 	{
 		peer_rows(model, forests[0], rows, false);
@@ -448,10 +484,10 @@ peer_compare(const PeerModel *model, PeerCount *total)
 			free(margins);
 		}
 	}
-	if (found.margins + found.outputs + found.in_place > 0)
-		fprintf(stderr, "%s %s, depth %d, %d rounds: %ld margins, %ld outputs, %ld in place differ\n",
+	if (found.margins + found.outputs + found.in_place + found.exports > 0)
+		fprintf(stderr, "%s %s, depth %d, %d rounds: %ld margins, %ld outputs, %ld in place differ%s\n",
 				model->group, model->objective, model->depth, model->trees,
-				found.margins, found.outputs, found.in_place);
+				found.margins, found.outputs, found.in_place, found.exports ? ", and the export" : "");
 
 	MUST(XGBoosterFree(booster));
 	for (int i = 0; i < 2; i++)
@@ -467,6 +503,7 @@ peer_compare(const PeerModel *model, PeerCount *total)
 	total->margins += found.margins;
 	total->outputs += found.outputs;
 	total->in_place += found.in_place;
+	total->exports += found.exports;
 }
 
 /* the objectives of libxgboost 1.7.4 */

@@ -396,6 +396,82 @@ test_lines(const char *name)
 	free(text);
 }
 
+/* the length of a line without blanks at its end */
+static size_t
+trimmed(const char *line, size_t len)
+{
+	while (len > 0 && line[len - 1] == ' ')
+		len--;
+	return len;
+}
+
+/* every list of values empty, shorter and longer by one, three times as long */
+static void
+test_lengths(const char *name)
+{
+	size_t		len;
+	char	   *text = read_file(name, &len);
+	Model	   *model = malloc(sizeof(Model));
+	int			tried = 0;
+	int			refused = 0;
+	int			unused = 0;
+
+	split_model(model, text, len);
+	for (int i = 1; !line_begins(model, i, "end of trees"); i++)
+	{
+		const char *line = model->line[i];
+		int			line_len = (int) model->len[i];
+		const char *equals = memchr(line, '=', line_len);
+		int			key = equals != NULL ? (int) (equals + 1 - line) : 0;
+		int			last = line_len;
+		bool		may = line_begins(model, i, "split_gain") || line_begins(model, i, "leaf_weight") ||
+			line_begins(model, i, "leaf_count") || line_begins(model, i, "internal_") ||
+			line_begins(model, i, "shrinkage");
+
+		if (equals == NULL)
+			continue;
+		while (last > key && line[last - 1] != ' ')
+			last--;
+		for (int k = 0; k < 4; k++)
+		{
+			char	   *changed = malloc(3 * line_len + 8);
+			char	   *other;
+			MlopsForest *forest;
+
+			model->line[i] = changed;
+			model->len[i] = k == 0 ? sprintf(changed, "%.*s", key, line) :
+				k == 1 ? sprintf(changed, "%.*s", Max(last - 1, key), line) :
+				k == 2 ? sprintf(changed, "%.*s %.*s", line_len, line, line_len - last, line + last) :
+				sprintf(changed, "%.*s %.*s %.*s", line_len, line, line_len - key, equals + 1, line_len - key, equals + 1);
+			/* what was empty stays as it was */
+			if (trimmed(changed, model->len[i]) != trimmed(line, line_len))
+			{
+				other = join_model(model, !line_begins(model, i, "tree_sizes"), &len);
+				memory.peak = 0;
+				forest = read_model(other, len);
+				tried++;
+				refused += forest == NULL && memory.peak <= 16 * len + 65536;
+				if (forest != NULL)
+				{
+					if (may && score_rows(forest, 3) == 0)
+						unused++;
+					else
+						printf("# %s\n", changed);
+					memory_release(NULL, forest);
+				}
+				free(other);
+			}
+			free(changed);
+		}
+		model->line[i] = line;
+		model->len[i] = line_len;
+	}
+	ok(tried > 100 && refused + unused == tried && memory.held == 0,
+	   "%s: lists of other lengths: %d tried, %d refused, %d are of no use for scores", name, tried, refused, unused);
+	free(model);
+	free(text);
+}
+
 /* cut off after every byte */
 static void
 test_truncation(const char *name)
@@ -784,6 +860,10 @@ main(void)
 	test_lines("category_few.txt");
 	test_lines("linear.txt");
 	test_lines("rf_multiclass.txt");
+	test_lengths("binary.txt");
+	test_lengths("category_few.txt");
+	test_lengths("linear.txt");
+	test_lengths("multiclassova.txt");
 	test_truncation("pandas.txt");
 	test_truncation("linear.txt");
 	test_truncation("constant.txt");
