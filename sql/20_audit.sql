@@ -263,6 +263,28 @@ COMMENT ON FUNCTION mlops.audit_checkpoint() IS
     'Checkpoint of all committed events in the form of C2SP tlog-checkpoint (origin, number of events, root of their Merkle tree in base64), to be signed and kept outside of the database; NULL before the first event; error XX001 if an event is missing.';
 REVOKE ALL ON FUNCTION mlops.audit_checkpoint() FROM PUBLIC;
 
+-- Events that have been without a checkpoint for too long: without one that the
+-- verifier was given, which covers the events up to covered (-1: it was given
+-- none), and without one that was issued.
+CREATE FUNCTION mlops._check_age(covered bigint, max_age integer)
+    RETURNS TABLE (status text, seq bigint, detail text)
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.status, e.seq,
+           format('%s events from this one on, which is of %s, are under no checkpoint that %s.',
+                  (mlops.audit_head()).seq - c.covered, mlops._utc(coalesce(e.recorded_at, e.occurred_at)), c.source)
+    FROM (VALUES ('UNSEALED_TAIL', covered, 'was given'),
+                 ('CHECKPOINT_STALE', (SELECT coalesce(max(k.size), 0) FROM mlops.checkpoint k), 'was issued'))
+             c (status, covered, source)
+    JOIN mlops.audit_event e ON e.seq = c.covered + 1
+    WHERE c.covered >= 0
+      AND coalesce(e.recorded_at, e.occurred_at) < clock_timestamp() - make_interval(secs => max_age)
+$$;
+COMMENT ON FUNCTION mlops._check_age(bigint, integer) IS
+    'The first event that has been without a checkpoint for more seconds than max_age, and how many there are.';
+REVOKE ALL ON FUNCTION mlops._check_age(bigint, integer) FROM PUBLIC;
+
 CREATE FUNCTION mlops._send_checkpoint(checkpoint text, name text) RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_send_checkpoint';
@@ -287,6 +309,7 @@ BEGIN
             clock_timestamp(), session_user);
     PERFORM mlops._send_checkpoint(issued.checkpoint,
                                    format('%s-%s-%s', issued.log_id, issued.incarnation, issued.size));
+    PERFORM pg_notify('mlops_checkpoint', left(issued.checkpoint, 7999));
     RETURN issued.checkpoint;
 END
 $$;
@@ -297,5 +320,5 @@ CREATE FUNCTION mlops.push_checkpoint() RETURNS text
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.push_checkpoint() IS
-    'Gives the checkpoint of mlops.audit_checkpoint() to the command mlops.checkpoint_command as its standard input, records that it was issued, and returns it; NULL before the first event; errors 55000 if no command is set, 38000 if it fails, XX001.';
+    'Gives the checkpoint of mlops.audit_checkpoint() to the command mlops.checkpoint_command as its standard input, records that it was issued, notifies the channel mlops_checkpoint, and returns it; NULL before the first event; errors 55000 if no command is set, 38000 if it fails, XX001.';
 REVOKE ALL ON FUNCTION mlops.push_checkpoint() FROM PUBLIC;

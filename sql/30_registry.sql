@@ -507,7 +507,9 @@ BEGIN
     SET missing_columns = new_columns, unseen_categories = new_categories
     WHERE m.id = target_model;
     PERFORM mlops._audit(action => 'model.scoring_policy', model => model, reason => reason,
-                         state_before => former, state_after => mlops._model_state(target_model));
+                         state_before => former,
+                         state_after => mlops._model_state(target_model));
+    PERFORM mlops._sweep_requests(target_model);
 END
 $$;
 COMMENT ON FUNCTION mlops._set_scoring_policy(text, text, text, text) IS 'Body of mlops.set_scoring_policy().';

@@ -7,7 +7,7 @@ CREATE FUNCTION mlops.score(model mlops.modelref, query text, target text, key t
     LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
     AS 'MODULE_PATHNAME', 'mlops_score';
 COMMENT ON FUNCTION mlops.score(mlops.modelref, text, text, text) IS
-    'Scores the rows of a SELECT, or of a relation by its name, with one version and writes them to a table, which is created if it does not exist; rows whose key has a score of this version there are skipped, rows whose key is NULL are not scored; runs with the caller''s rights and needs privilege score; errors ML001 to ML003, ML020, 22004, 22023, 23505 (a key twice in the query), 42501, 42703, 42804, 42809 and 55000.';
+    'Scores the rows of a SELECT, or of a relation by its name, with one version and writes them to a table, which is created if it does not exist; rows whose key has a score of this version there are skipped, rows whose key is NULL are not scored; runs with the caller''s rights and needs privilege score; errors ML001 to ML004, ML020, 22004, 22023, 23505 (a key twice in the query), 42501, 42703, 42804, 42809 and 55000.';
 REVOKE ALL ON FUNCTION mlops.score(mlops.modelref, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops.score(model mlops.modelref, query text, target text, keys text[])

@@ -210,7 +210,7 @@ ALTER TABLE mlops.approval ENABLE ALWAYS TRIGGER refuse_change;
 -- What is approved, as it is now.  For a policy, after is its row to be.
 CREATE FUNCTION mlops._package(kind text, model_id bigint, alias text, version_id bigint, after jsonb) RETURNS jsonb
     LANGUAGE SQL STABLE
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $$
     SELECT jsonb_build_object(
                'kind', kind,
@@ -223,6 +223,9 @@ AS $$
                           'version', v.version,
                           'artifact_sha256', encode(v.artifact_sha256, 'hex'),
                           'signature_sha256', encode(sha256(convert_to(v.signature::text, 'UTF8')), 'hex'),
+                          'scoring_policy', jsonb_build_object('missing', v.missing,
+                                                               'missing_columns', m.missing_columns,
+                                                               'unseen_categories', m.unseen_categories),
                           'classes', v.classes,
                           'metrics', v.metrics,
                           'previous_version', (SELECT p.version FROM mlops.alias a

@@ -22,13 +22,13 @@ BEGIN
     FOR item IN
         SELECT * FROM (VALUES
             ('trainer', '{}'::text[],
-             '{create_model,train,import_model,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[],
+             '{create_model,train,import_model,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[],
              'makes versions of models, which it owns, and asks for promotions'),
             ('validator', '{read}', '{duties_report}',
              'sees all of every model'),
             ('approver', '{approve,read}', '{approve,reject,ratify,suspend}',
              'approves or rejects, ratifies, suspends'),
-            ('operator', '{manage}', '{promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,preload}',
+            ('operator', '{manage}', '{promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_scoring_policy,score,score_batches,preload}',
              'executes what is approved, rolls back, suspends and resumes'),
             ('auditor', '{read}', '{verify_audit,audit_head,audit_checkpoint,push_checkpoint,duties_report}',
              'sees all of every model, verifies the audit log')) v (word, model_privileges, functions, duties)
@@ -47,7 +47,7 @@ BEGIN
         FOREACH named IN ARRAY item.functions LOOP
             FOR private_function IN SELECT p.oid FROM pg_proc p
                                     WHERE p.pronamespace = 'mlops'::regnamespace AND p.proname = named LOOP
-                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', private_function, role);
+                EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', private_function, role);
             END LOOP;
         END LOOP;
         FOREACH named IN ARRAY item.model_privileges LOOP

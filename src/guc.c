@@ -26,6 +26,7 @@ char	   *mlops_asserted_user = NULL;
 bool		mlops_protect_records = true;
 char	   *mlops_checkpoint_command = NULL;
 char	   *mlops_checkpoint_origin = NULL;
+int			mlops_checkpoint_max_age = 0;
 bool		mlops_preloaded = false;
 int			mlops_required_approvals = 0;
 char	   *mlops_protected_aliases = NULL;
@@ -112,6 +113,14 @@ mlops_guc_init(void)
 							   "mlops",
 							   PGC_SIGHUP, 0,
 							   mlops_check_checkpoint_origin, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.checkpoint_max_age",
+							"Time after which mlops.verify_audit() reports events that no checkpoint covers.",
+							"0 is never.",
+							&mlops_checkpoint_max_age,
+							0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
 
 	/*
 	 * What the settings below say holds for all databases and users, so that

@@ -17,6 +17,7 @@ extern char *mlops_asserted_user;
 extern bool mlops_protect_records;
 extern char *mlops_checkpoint_command;
 extern char *mlops_checkpoint_origin;
+extern int	mlops_checkpoint_max_age;	/* s */
 
 /* what mlops.protected_aliases is if nobody sets it */
 #define MLOPS_PROTECTED_ALIASES	"champion"

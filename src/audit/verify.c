@@ -46,6 +46,7 @@
 #include "audit/checkpoint.h"
 #include "audit/reader.h"
 #include "audit/replay.h"
+#include "guc.h"
 #include "mlops.h"
 
 PG_FUNCTION_INFO_V1(mlops_verify_audit);
@@ -460,21 +461,64 @@ check_query(AuditVerifier *verifier, const char *status, const char *query)
 }
 
 /*
+ * The last event that what was given covers; -1 if nothing was given.
+ */
+static int64
+covered_by_given(const AuditVerifier *verifier)
+{
+	if (verifier->expected_seq < 0 && verifier->witness.ngiven == 0)
+		return -1;
+	return Min(Max(Max(verifier->expected_seq, verifier->witness.covered), 0), verifier->previous.seq);
+}
+
+/*
+ * Report events that have been without a checkpoint for longer than
+ * mlops.checkpoint_max_age allows: one that was given, and one that was
+ * issued.
+ */
+static void
+check_age(AuditVerifier *verifier)
+{
+	Oid			types[] = {INT8OID, INT4OID};
+	Datum		values[] = {Int64GetDatum(covered_by_given(verifier)), Int32GetDatum(mlops_checkpoint_max_age)};
+	Oid			save_user;
+	int			save_context;
+
+	if (mlops_checkpoint_max_age == 0)
+		return;
+	mlops_audit_private_begin(&save_user, &save_context);
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT status, seq, detail FROM mlops._check_age($1, $2)", 2, types, values,
+							  NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the ages of events");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		report(verifier, SPI_getvalue(row, desc, 1), DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull)),
+			   NULL, NULL, SPI_getvalue(row, desc, 3));
+	}
+	SPI_finish();
+	mlops_audit_private_end(save_user, save_context);
+}
+
+/*
  * The detail of a result without findings.
  */
 static char *
 verified(const AuditVerifier *verifier)
 {
-	const AuditWitness *witness = &verifier->witness;
+	int64		covered = covered_by_given(verifier);
 	StringInfoData detail;
 
 	initStringInfo(&detail);
 	appendStringInfo(&detail, INT64_FORMAT " events verified.", verifier->nevents);
-	if (verifier->expected_seq <= 0 && witness->ngiven == 0)
+	if (verifier->expected_seq <= 0 && verifier->witness.ngiven == 0)
 		appendStringInfoString(&detail, " Internal consistency only: without a head kept outside of the database, a tail cut off or a log rewritten as a whole cannot be detected.");
-	else if (Max(verifier->expected_seq, witness->covered) < verifier->previous.seq)
-		appendStringInfo(&detail, " What was given covers the events up to " INT64_FORMAT ".",
-						 Max(verifier->expected_seq, witness->covered));
+	else if (covered < verifier->previous.seq)
+		appendStringInfo(&detail, " What was given covers the events up to " INT64_FORMAT ".", covered);
 	return detail.data;
 }
 
@@ -594,6 +638,7 @@ mlops_verify_audit(PG_FUNCTION_ARGS)
 		check_index(&verifier, &reader);
 	check_end(&verifier);
 	check_late_checkpoints(&verifier);
+	check_age(&verifier);
 	if (verifier.replay != NULL)
 		mlops_replay_compare(verifier.replay, &reader, report_state, &verifier);
 	if (checks.guards)

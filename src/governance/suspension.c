@@ -137,6 +137,48 @@ fall_back(const MlopsReference *reference, MlopsUse use, const Suspension *suspe
 }
 
 /*
+ * Is a model suspended at this moment?
+ */
+static bool
+is_suspended_now(int64 model_id, Suspension *suspension)
+{
+	bool		result;
+
+	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
+	result = read_suspension(model_id, GetActiveSnapshot(), suspension);
+	PopActiveSnapshot();
+	return result;
+}
+
+/*
+ * Is a model suspended at this moment?  For work that goes on over commits:
+ * what began before a suspension ends with it, see mlops_refuse_suspended().
+ */
+bool
+mlops_is_suspended(int64 model_id)
+{
+	Suspension	suspension;
+
+	return is_suspended_now(model_id, &suspension);
+}
+
+/*
+ * Error ML004 if a model is suspended at this moment.
+ */
+void
+mlops_refuse_suspended(const char *model, int64 model_id)
+{
+	Suspension	suspension;
+
+	if (is_suspended_now(model_id, &suspension))
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_SUSPENDED),
+				 errmsg("model \"%s\" is suspended", model),
+				 errdetail("\"%s\" suspended it: %s", suspension.by, suspension.reason),
+				 errhint("What was committed before stays.")));
+}
+
+/*
  * The version that a reference gives to a user who needs a privilege on its
  * model, for a use: as mlops_resolve(), but for the suspension of the model.
  * If the result is true, there is no version but *constant.  Errors ML001 to
@@ -164,11 +206,7 @@ mlops_serve(Oid user, const MlopsReference *reference, int privilege, MlopsUse u
 	}
 	before = read_suspension(resolved->model_id, GetActiveSnapshot(), &suspension);
 	if (!before)
-	{
-		PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
-		now = read_suspension(resolved->model_id, GetActiveSnapshot(), &suspension);
-		PopActiveSnapshot();
-	}
+		now = is_suspended_now(resolved->model_id, &suspension);
 	if (before || now)
 		result = fall_back(reference, use, &suspension, before, resolved, constant);
 	if (pushed)

@@ -22,5 +22,7 @@ typedef enum MlopsUse
 
 extern bool mlops_serve(Oid user, const MlopsReference *reference, int privilege, MlopsUse use,
 						MlopsResolved *resolved, double *constant);
+extern bool mlops_is_suspended(int64 model_id);
+extern void mlops_refuse_suspended(const char *model, int64 model_id);
 
 #endif							/* MLOPS_SUSPENSION_H */

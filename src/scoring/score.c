@@ -12,10 +12,11 @@
  *
  * The reference is resolved once, and the version held in the session's cache
  * for the whole run, over the commits of mlops.score_batches() too: a run ends
- * with the version that it began with, whatever happens to aliases, privileges
- * and the model meanwhile.  What is written are the values of predict() and
- * its sisters: the margins have the same bits, and the same functions make
- * outputs of them.
+ * with the version that it began with, whatever happens to aliases and
+ * privileges meanwhile; but a suspension of the model ends it at its next
+ * commit, unless it began under one with the fallback.  What is written are the
+ * values of predict() and its sisters: the margins have the same bits, and the
+ * same functions make outputs of them.
  *
  * mlops.score() is one statement like any other.  mlops.score_batches()
  * commits after so many rows that were written.  Its cursor is pinned, as
@@ -48,8 +49,8 @@
 #include "utils/tuplestore.h"
 #include "utils/varlena.h"
 
-#include "progress.h"
 #include "governance/suspension.h"
+#include "progress.h"
 #include "registry/privilege.h"
 #include "scoring/score_target.h"
 #include "scoring/scorer.h"
@@ -84,6 +85,8 @@ typedef struct Run
 	MemoryContext context;
 	MemoryContext batch_context;
 	instr_time	start;
+	int64		model_id;
+	bool		suspended;		/* when it began, so that it has the fallback */
 	const MlopsModel *model;
 	MlopsScorer scorer;			/* its margins are a row's, in turn */
 	MlopsProgress *progress;
@@ -232,6 +235,8 @@ open_model(Run *run, FunctionCallInfo fcinfo, int64 most_rows)
 
 	mlops_modelref_split(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(ARG_MODEL)), &reference);
 	mlops_serve(GetUserId(), &reference, MLOPS_SCORE, MLOPS_USE_SCORE, &resolved, NULL);
+	run->model_id = resolved.model_id;
+	run->suspended = mlops_is_suspended(resolved.model_id);
 	run->progress = mlops_progress_begin(MLOPS_WORK_SCORE, resolved.name, resolved.version, run->context);
 	scorer->call = mlops_call_begin(&resolved, run->start, run->context);
 	run->model = scorer->model = model = mlops_model_hold(&resolved, run->context);
@@ -502,6 +507,8 @@ commit(Run *run, bool first)
 	if (first)
 		mlops_progress_phase(run->progress, MLOPS_PHASE_STORING, -1);
 	SPI_commit();
+	if (!run->suspended)
+		mlops_refuse_suspended(run->model->name, run->model_id);
 	if (first)
 		mlops_progress_phase(run->progress, MLOPS_PHASE_SCORING, run->expected);
 	mlops_target_begin(run->target);

@@ -5,7 +5,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(73);
+SELECT plan(84);
 
 CREATE ROLE gs_maker LOGIN; CREATE ROLE gs_checker LOGIN; CREATE ROLE gs_teller LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO gs_maker, gs_checker, gs_teller;
@@ -45,6 +45,11 @@ SELECT throws_ok($$SELECT mlops.predict_class('suspend_test', '{1}'::float8[])$$
 SELECT throws_ok($$SELECT mlops.predict_proba('suspend_test', '{1}'::float8[])$$, 'ML004', NULL, 'predict_proba');
 SELECT throws_ok($$SELECT mlops.predict('suspend_test', '{"a": 1}'::jsonb)$$, 'ML004', NULL, 'of JSON');
 SELECT throws_ok($$SELECT mlops.predict('suspend_test', r) FROM (VALUES (1.0)) r (a)$$, 'ML004', NULL, 'of a row');
+SELECT throws_ok($$SELECT mlops.predict('suspend_test', '{1}'::float8[], '{"a": 2}')$$, 'ML004', NULL, 'with changes');
+SELECT throws_ok($$SELECT mlops.predict_batch('suspend_test', '{{1},{2}}'::float8[])$$, 'ML004', NULL, 'predict_batch');
+SELECT throws_ok($$SELECT mlops.score('suspend_test', 'SELECT 1 AS id, 1.0 AS a', 'suspend_scores', 'id')$$, 'ML004', NULL, 'score');
+SELECT throws_ok($$SELECT * FROM mlops.counterfactual('suspend_test', '{"a": 1}'::jsonb, '{a}', 0)$$, 'ML004', NULL, 'counterfactuals follow the alias');
+SELECT lives_ok($$SELECT * FROM mlops.counterfactual('suspend_test/1', '{"a": 1}'::jsonb, '{a}', 0)$$, 'but explain a version');
 SELECT throws_ok($$SELECT mlops.contributions('suspend_test', '{1}'::float8[])$$, 'ML004', NULL, 'contributions follow the alias');
 SELECT lives_ok($$SELECT mlops.contributions('suspend_test/1', '{1}'::float8[])$$, 'but explain a version');
 SELECT lives_ok($$SELECT mlops.explain('suspend_test/1', '{"a": 1}'::jsonb)$$, 'explain');
@@ -81,6 +86,8 @@ SELECT is(pg_temp.score('suspend_test@champion'), '2', 'through the same alias b
 SELECT is(pg_temp.score('suspend_test@safe'), 'ML004', 'but not by that alias itself');
 SELECT is(pg_temp.score('suspend_test/2'), 'ML004', 'nor by number');
 SELECT results_eq('EXECUTE scores', 'SELECT 10::float8', 'a prepared statement');
+SELECT is(mlops.predict_batch('suspend_test', '{{1},{2}}'::float8[]), '{2,2}', 'a batch');
+SELECT is((SELECT version FROM mlops.score('suspend_test', 'SELECT 1 AS id, 1.0 AS a', 'pg_temp.suspend_scores', 'id')), 2, 'a scoring run, which says so');
 SELECT is(mlops.contributions('suspend_test', '{1}'::float8[])::text, mlops.contributions('suspend_test/2', '{1}'::float8[])::text,
           'and it is the fallback that is explained');
 SELECT mlops.drop_alias('suspend_test', 'safe', 'r');
@@ -91,6 +98,10 @@ SELECT is(mlops.predict('suspend_test', '{}'::jsonb), 0.25::float8, 'whatever th
 SELECT is((SELECT sum(mlops.predict('suspend_test', r)) FROM (VALUES (1), (2), (NULL)) r (nothing)), 0.75::float8, 'row after row');
 SELECT is((SELECT sum(mlops.predict(CASE i WHEN 2 THEN 'suspend_test@champion' ELSE 'suspend_test' END, ARRAY[i]::float8[]))
            FROM generate_series(1, 3) i), 0.75::float8, 'by turns');
+SELECT is(mlops.predict_batch('suspend_test', '{{1},{2}}'::float8[]), '{0.25,0.25}', 'a batch');
+SELECT is(mlops.predict_batch('suspend_test', ARRAY[ROW(1), NULL]), '{0.25,NULL}', 'of rows');
+SELECT is(mlops.predict('suspend_test', '{"a": 1}'::jsonb, '{"a": 2}'), 0.25::float8, 'with changes');
+SELECT throws_ok($$SELECT mlops.score('suspend_test', 'SELECT 1 AS id, 1.0 AS a', 'pg_temp.suspend_scores', 'id')$$, 'ML004', NULL, 'which is no version for a scoring run');
 SELECT throws_ok($$SELECT mlops.predict_margin('suspend_test', '{1}'::float8[])$$, 'ML004', NULL, 'which is no margin');
 SELECT throws_ok($$SELECT mlops.predict_class('suspend_test', '{1}'::float8[])$$, 'ML004', NULL, 'no class');
 SELECT throws_ok($$SELECT mlops.contributions('suspend_test', '{1}'::float8[])$$, 'ML004', NULL, 'and has no contributions');

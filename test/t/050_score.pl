@@ -8,6 +8,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+require './test/setup/restart.pl';
+
 # a session that stays: send it SQL, with or without waiting for what it prints
 sub session
 {
@@ -101,13 +103,33 @@ $node->safe_psql('postgres', q{SELECT mlops.promote('risk/2', reason => 'meanwhi
 kill 9, $pid;
 eval { $run->{run}->finish };
 eval { $gate->{run}->finish };
-ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM mlops.progress'), 'it is killed, and the server restarts');
+ok(poll_restarting($node, 'postgres', 'SELECT count(*) FROM mlops.progress', '0'), 'it is killed, and the server restarts');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM killed'), '10240', 'what was committed stays');
 is($node->safe_psql('postgres', qq{CALL mlops.score_batches('risk/1', $query, 'killed', 'id', commit_every => 5000)}) =~ s/\|[^|]*\z//r,
 	'1|' . ($rows - 10240) . '|10240|0', 'called again it does the rest');
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT id), sum((k.score = mlops.predict('risk/1', l))::integer) FROM killed k JOIN loan l USING (id)}),
 	"$rows|$rows|$rows", 'each key once, with its score');
 is($node->safe_psql('postgres', q{SELECT count(DISTINCT scored_at) FROM killed}), '2', 'of two runs');
+
+#
+# Suspended
+#
+$node->safe_psql('postgres', q{SELECT target('suspended', 15000)});
+$gate = session($node);
+ask($gate, 'SELECT pg_advisory_lock(7)');
+$run = session($node);
+post($run, qq{CALL mlops.score_batches('risk/1', $query, 'suspended', 'id', commit_every => 5000)});
+ok($node->poll_query_until('postgres', $waiting), 'a run waits');
+$node->safe_psql('postgres', q{SELECT mlops.suspend('risk', 'wrong')});
+bye($gate);
+answer($run);
+like($run->{err}, qr/model "risk" is suspended.*\n.*suspended it: wrong/, 'a suspension ends it at its next commit');
+bye($run);
+is($node->safe_psql('postgres', 'SELECT count(*) FROM suspended'), '15360', 'what was committed stays');
+$node->safe_psql('postgres', q{SELECT mlops.set_policy('risk', fallback_alias => 'safe', reason => 'r'), mlops.promote('risk/1', 'safe', 'r')});
+is($node->safe_psql('postgres', qq{CALL mlops.score_batches('risk', $query, 'by_fallback', 'id', commit_every => 5000)}) =~ s/\|[^|]*\z//r,
+	"1|$rows|0|0", 'one that begins then goes on with the fallback');
+$node->safe_psql('postgres', q{SELECT mlops.resume('risk', 'found it'), mlops.set_policy('risk', fallback_alias => '', reason => 'r')});
 
 #
 # Terminated and cancelled

@@ -261,6 +261,25 @@ is($node->safe_psql('bank', "SELECT status, seq FROM mlops.verify_audit(1, check
 $node->psql('bank', 'DELETE FROM mlops.checkpoint', stderr => \$err);
 like($err, qr/rows of table "mlops.checkpoint" cannot be changed or deleted/, 'what was issued stays');
 
+# what has no checkpoint is reported when it is old enough
+$node->append_conf('postgresql.conf', "mlops.checkpoint_max_age = 1\n");
+$node->reload;
+my $stale = q{SELECT coalesce(string_agg(status || ' ' || seq, ', ' ORDER BY status), '') FROM mlops.verify_audit(%s) WHERE status <> 'OK'};
+ok($node->poll_query_until('bank', sprintf($stale, "checkpoints => ARRAY[\$\$$all[0]\$\$], checks => '{}'"), 'UNSEALED_TAIL ' . ((split /\n/, $all[0])[1] + 1)),
+	'events that the checkpoint which was given does not cover');
+is($node->safe_psql('bank', sprintf($stale, "checkpoints => ARRAY[\$\$$pushed\$\$], checks => '{}'")), '', 'none after the last one');
+is($node->safe_psql('bank', sprintf($stale, "checks => '{}'")), '', 'and nothing is stale');
+$node->safe_psql('bank', q{SELECT mlops.probe('note', 3)});
+ok($node->poll_query_until('bank', sprintf($stale, "checks => '{}'"), 'CHECKPOINT_STALE 1101'), 'until there are new events');
+is($node->safe_psql('bank', sprintf($stale, "1, 0, decode(repeat('00', 32), 'hex'), checks => '{}'")), 'CHECKPOINT_STALE 1101, UNSEALED_TAIL 1',
+	'the head of an empty log covers nothing');
+like($node->safe_psql('bank', q{LISTEN mlops_checkpoint; SELECT mlops.push_checkpoint() IS NOT NULL}),
+	qr{^t\nAsynchronous notification "mlops_checkpoint" with payload "bank.example/core/\S+/1\n1103\n\S+=\n" received}, 'a checkpoint is announced');
+is($node->safe_psql('bank', sprintf($stale, "checks => '{}'")), '', 'and nothing is stale');
+$node->append_conf('postgresql.conf', "mlops.checkpoint_max_age = 0\n");
+$node->reload;
+$node->poll_query_until('bank', "SHOW mlops.checkpoint_max_age", '0');
+
 command("cat > /dev/null; echo reason >&2; exit 3");
 $node->psql('bank', 'SELECT mlops.push_checkpoint()', stderr => \$err);
 like($err, qr/checkpoint command failed: child process exited with exit code 3/, 'a command that fails');
@@ -277,7 +296,7 @@ chomp(my $pid = slurp_file("$dir/worm/pid"));
 my $gone;
 for (1 .. 100) { last if $gone = !-e "/proc/$pid" || slurp_file("/proc/$pid/stat") =~ /\) Z /; select undef, undef, undef, 0.1 }
 ok($gone, 'with all that it started');
-is($node->safe_psql('bank', 'SELECT count(*) FROM mlops.checkpoints'), '3', 'what failed is not recorded as issued');
+is($node->safe_psql('bank', 'SELECT count(*) FROM mlops.checkpoints'), '4', 'what failed is not recorded as issued');
 $node->psql('bank', q{LOAD 'mlops'; SET mlops.checkpoint_command = 'true'}, stderr => \$err);
 like($err, qr/cannot be changed now/, 'the command is the configuration\'s');
 
@@ -287,7 +306,7 @@ command("true");
 my @auditor = (extra_params => [ '-U', 'auditor' ]);
 is($node->safe_psql('bank', 'SELECT mlops.audit_checkpoint() = mlops.push_checkpoint()', @auditor), 't', 'who was granted it, pushes');
 is($node->safe_psql('bank', 'SHOW is_superuser', @auditor), 'off', 'and is no superuser');
-is($node->safe_psql('bank', 'SELECT count(*) FROM mlops.checkpoints', @auditor), '4', 'an auditor sees what was issued');
+is($node->safe_psql('bank', 'SELECT count(*) FROM mlops.checkpoints', @auditor), '5', 'an auditor sees what was issued');
 is($node->safe_psql('bank', q{SELECT status FROM mlops.verify_audit(checks => '{state,artifacts}')}, @auditor), 'OK', 'and verifies');
 is($node->safe_psql('bank', 'SET ROLE teller; SELECT count(*) FROM mlops.checkpoints'), '0', 'others do not see it');
 $node->psql('bank', 'SET ROLE teller; SELECT mlops.push_checkpoint()', stderr => \$err);
