@@ -4,8 +4,8 @@
  *	  The model engine: reads model files, validates them in full, and scores
  *	  rows with the bits that the library which trained them would give.
  *
- * Nothing here needs a server: no header of PostgreSQL but c.h, no global
- * state, no threads.  Memory, and the chance to be cancelled, come from the
+ * Nothing here needs a server: no header of PostgreSQL but c.h, no threads, no
+ * global state but the choice of mlops_forest_simd_set().  Memory, and the chance to be cancelled, come from the
  * caller through MlopsForestEnv; so a backend passes its memory contexts and
  * CHECK_FOR_INTERRUPTS(), and a unit test malloc().
  *
@@ -166,6 +166,27 @@ extern void mlops_forest_transform64(const MlopsForest *forest,
 extern size_t mlops_forest_batch_scratch_size(const MlopsForest *forest);
 extern void mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_rows,
 									  void *scratch, void *margins);
+
+/*
+ * Instruction sets for that; what comes later is faster, and the bits are the
+ * same.  The process begins with the best that the machine has.
+ * mlops_forest_simd_set() is for tests and for users who must know; the set has
+ * to be supported.  It may be called at any time, also between the call for the
+ * size of scratch memory and the batch.
+ */
+typedef enum MlopsSimd
+{
+	MLOPS_SIMD_PLAIN,			/* what the compiler makes of C */
+	MLOPS_SIMD_AVX2,
+	MLOPS_SIMD_AVX512			/* F and BW */
+} MlopsSimd;
+
+#define MLOPS_NUM_SIMD	3
+
+extern bool mlops_forest_simd_supported(MlopsSimd simd);
+extern MlopsSimd mlops_forest_simd_best(void);
+extern MlopsSimd mlops_forest_simd(void);
+extern void mlops_forest_simd_set(MlopsSimd simd);
 
 /*
  * The probability of each class from its margin, whatever the objective makes

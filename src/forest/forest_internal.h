@@ -15,6 +15,7 @@
  *		category texts		uint32 per category, an offset into strings
  *		weights				float, of a linear model
  *		walk				what the row kernel reads, see MlopsWalk
+ *		batch				what the batch kernels read, see batch.h
  *		strings				names, each with a zero at its end
  *
  * Nodes hold the model as it is, for whatever is to be computed from it:
@@ -27,11 +28,12 @@
 #ifndef MLOPS_FOREST_INTERNAL_H
 #define MLOPS_FOREST_INTERNAL_H
 
+#include "forest/batch.h"
 #include "forest/forest.h"
 #include "forest/wide.h"
 
 #define MLOPS_FOREST_MAGIC	UINT64CONST(0x7473657246736c4d)
-#define MLOPS_FOREST_LAYOUT	1
+#define MLOPS_FOREST_LAYOUT	2
 
 /* limits; doc/forest.md gives the reasons */
 #define MLOPS_MAX_FILE		(256 * 1024 * 1024)
@@ -227,6 +229,7 @@ struct MlopsForest
 	uint64		strings;
 	MlopsWalk	walk;
 	MlopsWide	wide;			/* of a wide forest, which has no nodes and walk */
+	MlopsBatch	batch;
 };
 
 /* the part of a forest at an offset */
@@ -251,8 +254,10 @@ mlops_leaf_value(float value, bool weighted, float weight)
 	return weighted ? (value + 0.0f) * weight : value;
 }
 
+/* kernel.c */
 extern bool mlops_node_left(const MlopsForest *forest, const MlopsNode *node, float value);
 extern const MlopsNode *mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree,
 										const float *row);
+extern void mlops_fill_slots(const MlopsForest *forest, const float *row, float *slots);
 
 #endif							/* MLOPS_FOREST_INTERNAL_H */

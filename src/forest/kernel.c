@@ -103,8 +103,8 @@ mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree, const float *r
 /*
  * Spread a row over the slots.
  */
-static void
-fill_slots(const MlopsForest *forest, const float *row, float *slots)
+void
+mlops_fill_slots(const MlopsForest *forest, const float *row, float *slots)
 {
 	const MlopsWalk *walk = &forest->walk;
 	const uint16 *columns = mlops_part(forest, uint16, walk->columns);
@@ -273,7 +273,7 @@ mlops_forest_margin(const MlopsForest *forest, const float *row,
 		return;
 	}
 
-	fill_slots(forest, row, slots);
+	mlops_fill_slots(forest, row, slots);
 
 	/* the common case: one margin, all trees walked; sum while walking on */
 	if (walk->ordered && forest->num_groups == 1)

@@ -635,5 +635,6 @@ mlops_walk_plan(MlopsBuild *build, MlopsWalkPlan *plan)
 	if (!plan_slots(&planner))
 		return false;
 	plan_order(&planner);
+	plan->test_of = planner.test_of;
 	return place_trees(&planner);
 }

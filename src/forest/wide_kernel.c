@@ -92,8 +92,8 @@ mlops_wide_leaf(const MlopsForest *forest, const MlopsTree *tree, const double *
 /*
  * What a linear tree gives for a row.
  */
-static double
-linear_value(const MlopsForest *forest, const MlopsTree *tree, const double *row)
+double
+mlops_wide_linear_value(const MlopsForest *forest, const MlopsTree *tree, const double *row)
 {
 	const MlopsWideNode *leaf = mlops_wide_leaf(forest, tree, row);
 	const MlopsEquation *equation = mlops_part(forest, MlopsEquation, forest->wide.equations) +
@@ -116,8 +116,9 @@ linear_value(const MlopsForest *forest, const MlopsTree *tree, const double *row
 /*
  * Spread a row over the slots.
  */
-static void
-fill_slots(const MlopsForest *forest, const double *row, uint64 *slots, uint32 *codes)
+void
+mlops_wide_fill_slots(const MlopsForest *forest, const double *row,
+					  uint64 *slots, uint32 *codes)
 {
 	const MlopsWide *wide = &forest->wide;
 	const uint16 *feature = mlops_part(forest, uint16, wide->planes);
@@ -264,7 +265,7 @@ mlops_forest_margin64(const MlopsForest *forest, const double *row,
 	double	   *leaves = (double *) ((char *) codes + CODES_SIZE(wide));
 
 	Assert(wide->used);
-	fill_slots(forest, row, slots, codes);
+	mlops_wide_fill_slots(forest, row, slots, codes);
 	for (uint32 b = 0; b < wide->num_bundles; b++)
 	{
 		if (bundles[b].sets)
@@ -289,7 +290,7 @@ mlops_forest_margin64(const MlopsForest *forest, const double *row,
 		margins[g] = 0.0;
 	for (int t = 0; t < forest->num_trees; t++)
 		margins[trees[t].group] += trees[t].walked ? leaves[positions[t]] :
-			linear_value(forest, &trees[t], row);
+			mlops_wide_linear_value(forest, &trees[t], row);
 }
 
 /*
