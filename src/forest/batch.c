@@ -21,8 +21,8 @@
 
 #include "forest/forest_internal.h"
 
-/* columns whose keys are there at the same time */
-#define KEY_COLUMNS		8
+/* what vectors are aligned to */
+#define LINE			64
 
 /* of the rows of a vector that is not full: fewer are scored one by one */
 #define FEW_ROWS		16
@@ -115,13 +115,13 @@ typedef struct Scratch
 } Scratch;
 
 /*
- * Lay out the scratch memory, for whatever instruction set.
+ * Lay out the scratch memory.
  */
 static Scratch
-lay_out(const MlopsForest *forest)
+lay_out(const MlopsForest *forest, MlopsSimd simd)
 {
 	const MlopsBatch *batch = &forest->batch;
-	size_t		rows = batch->block_rows;
+	uint32		rows = batch->block_rows[simd];
 	size_t		width = forest->wide.used ? sizeof(uint64) : sizeof(uint32);
 	Scratch		scratch;
 
@@ -130,24 +130,29 @@ lay_out(const MlopsForest *forest)
 	scratch.planes = scratch.sums + (size_t) forest->num_groups * rows * width;
 	scratch.results = scratch.planes + (size_t) batch->num_planes * rows;
 	scratch.keys = scratch.results + MLOPS_RESULTS * rows;
-	scratch.slots = scratch.keys + KEY_COLUMNS * rows * width;
+	scratch.slots = scratch.keys + MLOPS_KEY_COLUMNS * rows * width;
 	scratch.row = scratch.slots;
-	if (batch->walks != 0)
-		scratch.row += mlops_walk_slots_size(forest, batch->block_rows);
+	if (batch->walks >> simd & 1)
+		scratch.row += mlops_walk_slots_size(forest, rows);
 	scratch.size = scratch.row + mlops_forest_scratch_size(forest);
 	return scratch;
 }
 
 /*
- * Bytes of scratch memory that a batch needs.
+ * Bytes of scratch memory that a batch needs, by whatever instruction set.
  */
 size_t
 mlops_forest_batch_scratch_size(const MlopsForest *forest)
 {
-	if (forest->batch.blocks == 0)
-		return mlops_forest_scratch_size(forest);
-	/* the caller's is aligned as by palloc, ours to lines */
-	return 64 + lay_out(forest).size;
+	size_t		size = mlops_forest_scratch_size(forest);
+
+	for (int simd = 0; simd < MLOPS_NUM_SIMD; simd++)
+	{
+		/* the caller's is aligned as by palloc, ours to lines */
+		if (forest->batch.blocks >> simd & 1)
+			size = Max(size, LINE - 1 + lay_out(forest, simd).size);
+	}
+	return size;
 }
 
 /*
@@ -176,14 +181,13 @@ score_rows(const MlopsForest *forest, const void *rows, uint32 num_rows,
  */
 static void
 fill_tests(const MlopsForest *forest, const float *rows, uint32 num_rows,
-		   uint32 padded, int8 *planes)
+		   uint32 padded, int8 *planes, size_t stride)
 {
 	const MlopsBatch *batch = &forest->batch;
 	const MlopsWalk *walk = &forest->walk;
 	const MlopsTests *tests = mlops_part(forest, MlopsTests, walk->tests);
 	const uint32 *all_entries = mlops_part(forest, uint32, walk->entries);
 	const uint16 *test_slots = mlops_part(forest, uint16, walk->test_slots);
-	size_t		stride = batch->block_rows;
 
 	planes += batch->first_test * stride;
 	for (uint32 t = 0; t < batch->num_tests; t++)
@@ -213,28 +217,27 @@ fill_tests(const MlopsForest *forest, const float *rows, uint32 num_rows,
  * The planes of a block.
  */
 static void
-fill_planes(const MlopsForest *forest, const MlopsBatchKernel *kernel, const void *rows,
+fill_planes(const MlopsForest *forest, MlopsSimd simd, const void *rows,
 			uint32 num_rows, uint32 padded, void *keys, int8 *planes)
 {
 	const MlopsBatch *batch = &forest->batch;
+	const MlopsBatchKernel *kernel = &kernels[simd];
 	const MlopsBatchColumn *columns = mlops_part(forest, MlopsBatchColumn, batch->columns);
 	const MlopsBatchChunk *chunk = mlops_part(forest, MlopsBatchChunk, batch->chunks);
 	const MlopsBatchChunk *end = chunk + batch->num_chunks;
 	const uint32 *tables = mlops_part(forest, uint32, batch->keys);
 	const uint64 *wide_tables = mlops_part(forest, uint64, batch->keys);
-	size_t		stride = batch->block_rows;
+	size_t		stride = batch->block_rows[simd];
 
-	for (uint32 first = 0; first < batch->num_columns; first += KEY_COLUMNS)
+	for (uint32 first = 0; first < batch->num_columns; first += MLOPS_KEY_COLUMNS)
 	{
-		uint32		count = Min(batch->num_columns - first, KEY_COLUMNS);
-
 		if (forest->wide.used)
-			mlops_keys_wide(rows, forest->num_features, num_rows, columns + first, count,
+			mlops_keys_wide(rows, forest->num_features, num_rows, columns + first,
 							keys, stride, padded);
 		else
-			mlops_keys(rows, forest->num_features, num_rows, columns + first, count,
+			mlops_keys(rows, forest->num_features, num_rows, columns + first,
 					   keys, stride, padded);
-		for (; chunk < end && chunk->column < first + count; chunk++)
+		for (; chunk < end && chunk->column < first + MLOPS_KEY_COLUMNS; chunk++)
 		{
 			size_t		offset = (chunk->column - first) * stride;
 			int8	   *left = chunk->left_plane == MLOPS_NO_PLANE ? NULL :
@@ -251,22 +254,23 @@ fill_planes(const MlopsForest *forest, const MlopsBatchKernel *kernel, const voi
 		}
 	}
 	if (batch->num_tests > 0)
-		fill_tests(forest, rows, num_rows, padded, planes);
+		fill_tests(forest, rows, num_rows, padded, planes, stride);
 }
 
 /*
  * Add what a tree gives by its byte planes.
  */
 static void
-add_planes(const MlopsForest *forest, const MlopsBatchKernel *kernel, const MlopsBatchTree *tree,
+add_planes(const MlopsForest *forest, MlopsSimd simd, const MlopsBatchTree *tree,
 		   const int8 *planes, uint8 *results, uint32 padded, void *sums)
 {
 	const MlopsBatch *batch = &forest->batch;
+	const MlopsBatchKernel *kernel = &kernels[simd];
 	const MlopsPlaneOp *ops = mlops_part(forest, MlopsPlaneOp, batch->ops) + tree->first_op;
 	const float *leaves = mlops_part(forest, float, batch->leaves) + tree->first_leaf;
 	const double *wide_leaves = mlops_part(forest, double, batch->leaves) + tree->first_leaf;
 	const uint32 *begins = mlops_part(forest, uint32, batch->buckets) + tree->first_bucket;
-	size_t		stride = batch->block_rows;
+	size_t		stride = batch->block_rows[simd];
 	const uint8 *numbers = results + (tree->num_ops > 0 ? stride : 0);
 	const uint8 *buckets = results + (MLOPS_RESULT_BUCKET + 1) * stride;
 
@@ -326,21 +330,20 @@ score_block(const MlopsForest *forest, MlopsSimd simd, const void *rows, uint32 
 			uint32 padded, char *scratch, void *margins)
 {
 	const MlopsBatch *batch = &forest->batch;
-	const MlopsBatchKernel *kernel = &kernels[simd];
 	const MlopsTree *trees = mlops_part(forest, MlopsTree, forest->trees);
 	const MlopsBatchTree *batch_trees = mlops_part(forest, MlopsBatchTree, batch->trees);
 	const float *base = mlops_part(forest, float, forest->base_margins);
-	Scratch		parts = lay_out(forest);
+	Scratch		parts = lay_out(forest, simd);
 	int8	   *planes = (int8 *) scratch + parts.planes;
 	uint8	   *results = (uint8 *) scratch + parts.results;
 	bool		walks = (batch->walks >> simd & 1) != 0;
-	size_t		stride = batch->block_rows;
+	size_t		stride = batch->block_rows[simd];
 	size_t		width = forest->wide.used ? sizeof(double) : sizeof(float);
 	float	   *sums = (float *) (scratch + parts.sums);
 	double	   *wide_sums = (double *) (scratch + parts.sums);
 	size_t		num_groups = forest->num_groups;
 
-	fill_planes(forest, kernel, rows, num_rows, padded, scratch + parts.keys, planes);
+	fill_planes(forest, simd, rows, num_rows, padded, scratch + parts.keys, planes);
 	memset(results, 0, stride);
 	if (walks)
 		mlops_walk_spread(forest, rows, num_rows, padded, scratch + parts.row,
@@ -361,7 +364,7 @@ score_block(const MlopsForest *forest, MlopsSimd simd, const void *rows, uint32 
 		void	   *group_sums = scratch + parts.sums + trees[t].group * stride * width;
 
 		if (batch_trees[t].planes >> simd & 1)
-			add_planes(forest, kernel, &batch_trees[t], planes, results, padded, group_sums);
+			add_planes(forest, simd, &batch_trees[t], planes, results, padded, group_sums);
 		else if (walks && trees[t].walked)
 			mlops_walk_add(forest, t, batch_trees[t].root, scratch + parts.slots, padded, group_sums);
 		else
@@ -393,14 +396,19 @@ mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_r
 	size_t		width = forest->wide.used ? sizeof(double) : sizeof(float);
 	size_t		row_size = forest->num_features * width;
 	size_t		margin_size = forest->num_groups * width;
-	char	   *lines = (char *) TYPEALIGN(64, scratch);
+	char	   *lines = (char *) TYPEALIGN(LINE, scratch);
 
+	if (!blocks)
+	{
+		score_rows(forest, rows, num_rows, scratch, margins);
+		return;
+	}
 	while (num_rows > 0)
 	{
-		uint32		count = Min((uint32) num_rows, forest->batch.block_rows);
+		uint32		count = Min((uint32) num_rows, forest->batch.block_rows[simd]);
 		uint32		few = count % MLOPS_BLOCK_UNIT;
 
-		if (!blocks || count < FEW_ROWS)
+		if (count < FEW_ROWS)
 		{
 			score_rows(forest, rows, num_rows, scratch, margins);
 			return;

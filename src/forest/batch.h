@@ -39,7 +39,7 @@
 #include "forest/forest.h"
 
 /* rows of a block: at most, and what it is a multiple of */
-#define MLOPS_BLOCK_MAX		512
+#define MLOPS_BLOCK_MAX		1024
 #define MLOPS_BLOCK_UNIT	64
 
 /* planes of a forest, and slots of its walk in a block: bound the scratch memory */
@@ -68,6 +68,9 @@ typedef struct MlopsBatchColumn
 	uint8		missing;		/* an MlopsMissing; in a wide forest */
 	uint8		unused;
 } MlopsBatchColumn;
+
+/* columns that are read at a time; the last ones are filled up with the first */
+#define MLOPS_KEY_COLUMNS	8
 
 #define MLOPS_NO_PLANE	PG_UINT16_MAX
 
@@ -126,8 +129,8 @@ typedef struct MlopsBatch
 {
 	uint32		blocks;			/* bit per MlopsSimd: rows are scored in blocks */
 	uint32		walks;			/* bit per MlopsSimd: some tree is walked then */
-	uint32		block_rows;
-	uint32		num_columns;
+	uint32		block_rows[MLOPS_NUM_SIMD];
+	uint32		num_columns;	/* a multiple of MLOPS_KEY_COLUMNS */
 	uint32		num_chunks;
 	uint32		num_planes;
 	uint32		first_test;		/* plane of the first categorical test */
@@ -197,11 +200,11 @@ typedef struct MlopsBatchKernel
 
 /* batch_rank.c */
 extern void mlops_keys(const float *rows, uint32 num_features, uint32 num_rows,
-					   const MlopsBatchColumn *columns, uint32 num_columns,
-					   uint32 *keys, uint32 stride, uint32 padded);
+					   const MlopsBatchColumn *columns, uint32 *keys,
+					   uint32 stride, uint32 padded);
 extern void mlops_keys_wide(const double *rows, uint32 num_features, uint32 num_rows,
-							const MlopsBatchColumn *columns, uint32 num_columns,
-							uint64 *keys, uint32 stride, uint32 padded);
+							const MlopsBatchColumn *columns, uint64 *keys,
+							uint32 stride, uint32 padded);
 extern void mlops_rank_plain(const uint32 *table, uint32 levels, const uint32 *keys,
 							 uint32 rows, int8 *left, int8 *right);
 extern void mlops_rank_wide_plain(const uint64 *table, uint32 levels, const uint64 *keys,

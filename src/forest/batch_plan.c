@@ -16,7 +16,8 @@
 
 /*
  * Rough costs in cycles per row, to choose how to evaluate a tree, and if
- * blocks of rows are worth it.
+ * blocks of rows are worth it.  test/bench/forest_batch.c shows what comes of
+ * them.
  */
 typedef struct Costs
 {
@@ -27,25 +28,25 @@ typedef struct Costs
 } Costs;
 
 static const Costs costs[MLOPS_NUM_SIMD] = {
-	[MLOPS_SIMD_PLAIN] = {0.2, 1.5, 9, 9},
-	[MLOPS_SIMD_AVX2] = {0.06, 1.5, 9, 9},
-	[MLOPS_SIMD_AVX512] = {0.03, 0.7, 2, 9}
+	[MLOPS_SIMD_PLAIN] = {0.18, 1.5, 9, 11},
+	[MLOPS_SIMD_AVX2] = {0.07, 1.5, 9, 11},
+	[MLOPS_SIMD_AVX512] = {0.04, 0.7, 2.5, 11}
 };
 
 #define COST_KEY			2.0		/* a column's */
-#define COST_SPREAD			1.5		/* a slot's, for the walk */
-#define COST_STEP			2.2		/* of the walk */
-#define COST_WALK			5.0		/* its start and end */
+#define COST_SPREAD			3.5		/* a slot's, for the walk */
+#define COST_STEP			2.0		/* of the walk */
 #define COST_STEP_WIDE		3.0
-#define COST_PLAIN_STEP		12.0
+#define COST_TREE			3.0		/* the walk's start and end */
 #define COST_ROW_SLOT		0.4		/* of the row kernel */
-#define COST_ROW_STEP		2.2
-#define COST_ROW_TREE		4.0
-#define COST_ROW_MISS		0.02	/* a byte of nodes that are not in the cache */
+#define COST_ROW_STEP		2.0
+#define COST_ROW_STEP_WIDE	4.0
+#define COST_PLAIN_STEP		12.0	/* of mlops_tree_leaf() and its like */
+#define COST_MISS			2.0		/* a step's, where nodes come from afar */
 #define CACHE_SIZE			(1024 * 1024)
 
 /* bytes that planes and sums of a block may take, and slots of its walk */
-#define NEAR_SIZE			(32 * 1024)
+#define NEAR_SIZE			(128 * 1024)
 #define SPREAD_SIZE			(128 * 1024)
 
 /* a column, while thresholds are collected */
@@ -160,7 +161,17 @@ column_of(const Planner *planner, const View *v)
 	return &planner->column_of[rule * planner->source->num_features + v->feature];
 }
 
-/* the cost of a tree by planes, and by a walk */
+/*
+ * Steps of a walk: few rows go all the way down where a tree is much deeper
+ * than it must be.
+ */
+static double
+steps(const MlopsTree *tree)
+{
+	return Min(tree->depth, 2.0 * log2(tree->num_nodes));
+}
+
+/* the cost of a tree by planes, and by a walk, or without */
 static double
 cost_planes(MlopsSimd simd, const MlopsTree *tree)
 {
@@ -170,12 +181,9 @@ cost_planes(MlopsSimd simd, const MlopsTree *tree)
 static double
 cost_walk(const Planner *planner, const MlopsTree *tree, bool walks)
 {
-	/* few rows go all the way down where a tree is much deeper than it must be */
-	double		steps = Min(tree->depth, 2.0 * log2(tree->num_nodes));
-
 	if (!tree->walked || !walks)
-		return steps * COST_PLAIN_STEP;
-	return steps * (planner->source->wide_nodes ? COST_STEP_WIDE : COST_STEP) + COST_WALK;
+		return steps(tree) * COST_PLAIN_STEP;
+	return steps(tree) * (planner->plan->wide ? COST_STEP_WIDE : COST_STEP) + COST_TREE;
 }
 
 /* can the walk do blocks? */
@@ -638,8 +646,10 @@ choose(Planner *planner, MlopsSimd simd)
 	double		walked = walks ? source->num_slots * COST_SPREAD : 0;
 	double		rows = source->num_slots * COST_ROW_SLOT;
 	bool		some_walked = false;
-	double		misses = source->walk_size > CACHE_SIZE ?
-		COST_ROW_MISS * source->walk_size / source->num_trees : 0;
+	double		row_step = (wide ? COST_ROW_STEP_WIDE : COST_ROW_STEP) +
+		(source->walk_size > CACHE_SIZE ? COST_MISS : 0);
+	size_t		near;
+	size_t		spread;
 
 	for (size_t t = 0; t < source->num_trees; t++)
 	{
@@ -658,8 +668,8 @@ choose(Planner *planner, MlopsSimd simd)
 			planes += by_walk;
 		}
 		walked += by_walk;
-		rows += tree->walked ? COST_ROW_TREE + COST_ROW_STEP * tree->depth +
-			Min(misses, 20) : cost_walk(planner, tree, false);
+		rows += tree->walked ? COST_TREE + row_step * steps(tree) :
+			cost_walk(planner, tree, false);
 	}
 	if (some_walked)
 		planes += source->num_slots * COST_SPREAD;
@@ -670,11 +680,20 @@ choose(Planner *planner, MlopsSimd simd)
 		for (size_t t = 0; t < source->num_trees; t++)
 			trees[t].planes &= ~(1 << simd);
 	}
-	if (planes < rows)
-	{
-		batch->blocks |= 1 << simd;
-		batch->walks |= some_walked ? 1 << simd : 0;
-	}
+	if (rows <= planes)
+		return;
+	batch->blocks |= 1 << simd;
+	batch->walks |= some_walked ? 1 << simd : 0;
+
+	/* as many rows as keep what is read for each tree near, within limits */
+	near = batch->num_planes + source->num_groups * sizeof(double);
+	spread = !some_walked ? 0 : source->num_slots *
+		(wide ? sizeof(uint64) + sizeof(uint32) : sizeof(float));
+	batch->block_rows[simd] = MLOPS_BLOCK_MAX;
+	while (batch->block_rows[simd] > MLOPS_BLOCK_UNIT &&
+		   (batch->block_rows[simd] * near > NEAR_SIZE ||
+			batch->block_rows[simd] * spread > SPREAD_SIZE))
+		batch->block_rows[simd] /= 2;
 }
 
 /*
@@ -685,8 +704,6 @@ mlops_batch_plan(const MlopsBatchSource *source, MlopsBatchPlan *plan)
 {
 	Planner		planner = {0};
 	MlopsBatchTree *trees;
-	size_t		near;
-	size_t		spread;
 
 	memset(plan, 0, sizeof(*plan));
 	plan->wide = source->wide_nodes != NULL;
@@ -706,6 +723,14 @@ mlops_batch_plan(const MlopsBatchSource *source, MlopsBatchPlan *plan)
 		plan->ops.count = plan->leaves.count = plan->buckets.count = 0;
 		memset(trees, 0, source->num_trees * sizeof(MlopsBatchTree));
 	}
+	while (plan->columns.count % MLOPS_KEY_COLUMNS != 0)
+	{
+		MlopsBatchColumn *column = append(&planner, &plan->columns, sizeof(MlopsBatchColumn), 1);
+
+		if (column == NULL)
+			return false;
+		*column = *(MlopsBatchColumn *) plan->columns.data;
+	}
 	plan->batch.num_columns = (uint32) plan->columns.count;
 	plan->batch.num_chunks = (uint32) plan->chunks.count;
 	for (size_t t = 0; t < source->num_trees; t++)
@@ -722,15 +747,6 @@ mlops_batch_plan(const MlopsBatchSource *source, MlopsBatchPlan *plan)
 	for (int simd = 0; simd < MLOPS_NUM_SIMD; simd++)
 		choose(&planner, simd);
 
-	/* as many rows as keep what is read for each tree near, within limits */
-	near = plan->batch.num_planes + source->num_groups * sizeof(double);
-	spread = plan->batch.walks == 0 ? 0 : source->num_slots *
-		(source->wide_nodes != NULL ? sizeof(uint64) + sizeof(uint32) : sizeof(float));
-	plan->batch.block_rows = MLOPS_BLOCK_MAX;
-	while (plan->batch.block_rows > MLOPS_BLOCK_UNIT &&
-		   (plan->batch.block_rows * near > NEAR_SIZE ||
-			plan->batch.block_rows * spread > SPREAD_SIZE))
-		plan->batch.block_rows /= 2;
 	mlops_release(planner.support, planner.column_of);
 	mlops_release(planner.support, planner.columns);
 	mlops_release(planner.support, planner.sorted);

@@ -29,24 +29,50 @@
 #define RIGHTMOST	(MLOPS_CHUNK_KEYS - BIAS)
 
 /*
- * The keys of some columns of a block; rows beyond num_rows repeat the last.
+ * MLOPS_BLOCK_UNIT values to keys; a loop that a compiler makes vectors of.
+ */
+static void
+make_keys(uint32 *keys)
+{
+	for (int i = 0; i < MLOPS_BLOCK_UNIT; i++)
+	{
+		float		value;
+		uint32		bits;
+
+		memcpy(&value, &keys[i], sizeof(value));
+		/* -0 is 0 */
+		value += 0.0f;
+		memcpy(&bits, &value, sizeof(bits));
+		/* a missing value's bits without the sign are above infinity's */
+		keys[i] = (bits ^ ((uint32) ((int32) bits >> 31) | 0x80000000)) &
+			-(uint32) ((int32) (bits & 0x7FFFFFFF) <= 0x7F800000);
+	}
+}
+
+/*
+ * The keys of MLOPS_KEY_COLUMNS columns of a block; rows beyond num_rows repeat
+ * the last.
  */
 void
 mlops_keys(const float *rows, uint32 num_features, uint32 num_rows,
-		   const MlopsBatchColumn *columns, uint32 num_columns,
-		   uint32 *keys, uint32 stride, uint32 padded)
+		   const MlopsBatchColumn *columns, uint32 *keys, uint32 stride, uint32 padded)
 {
+	uint32		feature[MLOPS_KEY_COLUMNS];
+
+	for (int k = 0; k < MLOPS_KEY_COLUMNS; k++)
+		feature[k] = columns[k].feature;
 	for (uint32 i = 0; i < padded; i++)
 	{
 		const float *row = rows + (size_t) Min(i, num_rows - 1) * num_features;
+		uint32	   *key = keys + i;
 
-		for (uint32 k = 0; k < num_columns; k++)
-		{
-			float		value = row[columns[k].feature];
-			uint32		key = mlops_narrow_key(value);
-
-			keys[k * stride + i] = isnan(value) ? MLOPS_KEY_MISSING : key;
-		}
+		for (int k = 0; k < MLOPS_KEY_COLUMNS; k++, key += stride)
+			memcpy(key, &row[feature[k]], sizeof(uint32));
+	}
+	for (int k = 0; k < MLOPS_KEY_COLUMNS; k++)
+	{
+		for (uint32 i = 0; i < padded; i += MLOPS_BLOCK_UNIT)
+			make_keys(keys + k * stride + i);
 	}
 }
 
@@ -55,10 +81,9 @@ mlops_keys(const float *rows, uint32 num_features, uint32 num_rows,
  */
 void
 mlops_keys_wide(const double *rows, uint32 num_features, uint32 num_rows,
-				const MlopsBatchColumn *columns, uint32 num_columns,
-				uint64 *keys, uint32 stride, uint32 padded)
+				const MlopsBatchColumn *columns, uint64 *keys, uint32 stride, uint32 padded)
 {
-	for (uint32 k = 0; k < num_columns; k++)
+	for (int k = 0; k < MLOPS_KEY_COLUMNS; k++)
 	{
 		bool		none = columns[k].missing == MLOPS_MISSING_NONE;
 		bool		zero = columns[k].missing == MLOPS_MISSING_ZERO;
@@ -77,24 +102,18 @@ mlops_keys_wide(const double *rows, uint32 num_features, uint32 num_rows,
 	}
 }
 
-/*
- * Search LANES keys; place gets where each ends, counted from the first of the
- * places below the last level.
- */
-#define SEARCH(type) \
-	for (int k = 0; k < LANES; k++) \
-		place[k] = 1; \
-	for (uint32 level = 0; level < levels; level++) \
-	{ \
-		for (int k = 0; k < LANES; k++) \
-			place[k] = 2 * place[k] + (table[place[k]] <= keys[i + k]); \
-	}
+/* the lanes of a search */
+#define EACH(DO)	DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 
-/* store the ranks of LANES keys */
-#define STORE_RANKS \
-	for (int k = 0; k < LANES; k++) \
+/*
+ * One level down, to the right unless the key there is above the value's;
+ * written so, it becomes a comparison and a subtraction with borrow.
+ */
+#define START(k)	p##k = 1;
+#define DOWN_ONE(k)	p##k = 2 * p##k + 1 - (keys[i + k] < table[p##k]);
+#define STORE(k) \
 	{ \
-		int8		rank = (int8) ((int) (place[k] - (1u << levels)) - BIAS); \
+		int8		rank = (int8) (p##k - bias); \
 		\
 		if (left != NULL) \
 			left[i + k] = rank; \
@@ -102,30 +121,34 @@ mlops_keys_wide(const double *rows, uint32 num_features, uint32 num_rows,
 			right[i + k] = keys[i + k] == MLOPS_KEY_MISSING ? RIGHTMOST : rank; \
 	}
 
+/* where a search ends is the rank, counted from the first place of that level */
+#define SEARCH_ALL \
+	uint32		bias = (1u << levels) + BIAS; \
+	\
+	for (uint32 i = 0; i < rows; i += LANES) \
+	{ \
+		size_t		p0, p1, p2, p3, p4, p5, p6, p7; \
+		\
+		EACH(START) \
+		for (uint32 level = levels; level > 0; level--) \
+		{ \
+			EACH(DOWN_ONE) \
+		} \
+		EACH(STORE) \
+	}
+
 void
 mlops_rank_plain(const uint32 *table, uint32 levels, const uint32 *keys,
 				 uint32 rows, int8 *left, int8 *right)
 {
-	for (uint32 i = 0; i < rows; i += LANES)
-	{
-		uint32		place[LANES];
-
-		SEARCH(uint32)
-		STORE_RANKS
-	}
+	SEARCH_ALL
 }
 
 void
 mlops_rank_wide_plain(const uint64 *table, uint32 levels, const uint64 *keys,
 					  uint32 rows, int8 *left, int8 *right)
 {
-	for (uint32 i = 0; i < rows; i += LANES)
-	{
-		uint32		place[LANES];
-
-		SEARCH(uint64)
-		STORE_RANKS
-	}
+	SEARCH_ALL
 }
 
 #ifdef MLOPS_SIMD_X86
