@@ -4,7 +4,7 @@
  *	  Any bytes as a model file: the reader must not read or write where it may
  *	  not, nor take long, nor take much memory, nor keep any; and what it
  *	  accepts must score within bounds, the same by the kernel as by the plain
- *	  walk.
+ *	  walk, and the same by the batch kernels.
  *
  * LLVMFuzzerTestOneInput() is for libFuzzer:
  *		clang -fsanitize=fuzzer,address,undefined -DWITH_LIBFUZZER ...
@@ -14,7 +14,7 @@
  *-------------------------------------------------------------------------
  */
 #include "../unit/forest_test.h"
-#include "forest/forest_internal.h"
+#include "../unit/forest_batch_check.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
@@ -32,20 +32,25 @@ static long accepted;
 		} \
 	} while (0)
 
-/* score a few rows, and once more by the plain walk */
+#define NUM_ROWS	8
+
+/* score a few rows, once more by the plain walk, and once more together */
 static void
-score(const MlopsForest *forest)
+score(MlopsForest *forest)
 {
 	static const float values[] = {0, 1, -1, 2, 3, 5, 0.5f, 31, 32, 300, 1e30f, -1e30f, 16777216.0f};
 	const MlopsTree *trees = mlops_part(forest, MlopsTree, forest->trees);
 	const float *base = mlops_part(forest, float, forest->base_margins);
-	float	   *row = malloc(forest->num_features * sizeof(float));
+	float	   *rows = malloc(NUM_ROWS * forest->num_features * sizeof(float));
 	float	   *margins = malloc(forest->num_groups * sizeof(float));
 	float	   *plain = malloc(forest->num_groups * sizeof(float));
 	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	MlopsSimd	simd = accepted % MLOPS_NUM_SIMD;
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < NUM_ROWS; i++)
 	{
+		float	   *row = rows + (size_t) i * forest->num_features;
+
 		for (int k = 0; k < forest->num_features; k++)
 		{
 			uint32		pick = (uint32) (i * 2654435761u + k * 40503u) >> 4;
@@ -68,7 +73,8 @@ score(const MlopsForest *forest)
 		}
 		mlops_forest_transform(forest, margins, margins);
 	}
-	free(row);
+	MUST(check_batch_briefly(forest, rows, NUM_ROWS, simd));
+	free(rows);
 	free(margins);
 	free(plain);
 	free(scratch);

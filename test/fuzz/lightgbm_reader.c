@@ -6,12 +6,13 @@
  * Without arguments: models of the fixtures, changed at random, a fixed number
  * of times from a fixed seed.  lightgbm_reader RUNS [SEED] does as many from
  * another seed; lightgbm_reader FILE reads one file.  What is accepted is
- * scored by the kernel and by the plain definition of the model; any
- * difference, and anything that a sanitizer sees, is a failure.
+ * scored by the kernels, row by row and together, and by the plain definition
+ * of the model; any difference, and anything that a sanitizer sees, is a failure.
  *
  *-------------------------------------------------------------------------
  */
 #include "../unit/lightgbm_model.h"
+#include "../unit/forest_batch_check.h"
 
 #define RUNS	20000
 
@@ -20,6 +21,20 @@ static const char *const names[] = {
 	"linear_rf.txt", "missing_zero_category.txt", "multiclass.txt", "multiclassova.txt",
 	"pandas.txt", "regression_sqrt.txt", "rf.txt", "v2.txt", "v3_early.txt"
 };
+
+/* do the batch kernels give what the row kernel gives? */
+static bool
+batch_agrees(MlopsForest *forest)
+{
+	double	   *rows = malloc(4 * forest->num_features * sizeof(double));
+	bool		same;
+
+	for (int k = 0; k < 4 * forest->num_features; k++)
+		rows[k] = random_value();
+	same = check_batch_briefly(forest, rows, 4, next_random() % MLOPS_NUM_SIMD);
+	free(rows);
+	return same;
+}
 
 /* read, and if it is a model, score; false if something is wrong */
 static bool
@@ -36,7 +51,7 @@ try(const char *text, size_t len, int *accepted)
 	free(exact);
 	if (forest != NULL)
 	{
-		right = score_rows(forest, 4) == 0;
+		right = score_rows(forest, 4) == 0 && batch_agrees(forest);
 		memory_release(NULL, forest);
 		(*accepted)++;
 	}

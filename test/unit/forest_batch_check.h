@@ -126,4 +126,46 @@ check_batch(const MlopsForest *forest, const void *rows, const int *sizes, int n
 	return all;
 }
 
+/*
+ * The same for a fuzzer, which has little time: one instruction set, small
+ * blocks, and just more rows than are scored one by one.  Changes the forest.
+ * num_rows rows are repeated.
+ */
+static inline bool
+check_batch_briefly(MlopsForest *forest, const void *rows, int num_rows, MlopsSimd simd)
+{
+	size_t		width = forest->wide.used ? sizeof(double) : sizeof(float);
+	size_t		row_size = forest->num_features * width;
+	size_t		margin_size = forest->num_groups * width;
+	char	   *many = malloc(17 * row_size);
+	char	   *margins = malloc(17 * margin_size);
+	char	   *expected = malloc(margin_size);
+	bool		same = true;
+	char	   *scratch;
+
+	if (!mlops_forest_simd_supported(simd))
+		simd = MLOPS_SIMD_PLAIN;
+	choose_kernels(forest, SMALL_BLOCKS);
+	scratch = malloc(mlops_forest_batch_scratch_size(forest));
+	for (int i = 0; i < 17; i++)
+		memcpy(many + i * row_size, (const char *) rows + i % num_rows * row_size, row_size);
+	mlops_forest_simd_set(simd);
+	mlops_forest_margin_batch(forest, many, 17, scratch, margins);
+	for (int i = 0; i < 17; i++)
+	{
+		if (forest->wide.used)
+			mlops_forest_margin64(forest, (const double *) (many + i * row_size), scratch,
+								  (double *) expected);
+		else
+			mlops_forest_margin(forest, (const float *) (many + i * row_size), scratch,
+								(float *) expected);
+		same &= memcmp(expected, margins + i * margin_size, margin_size) == 0;
+	}
+	free(many);
+	free(margins);
+	free(expected);
+	free(scratch);
+	return same;
+}
+
 #endif							/* FOREST_BATCH_CHECK_H */

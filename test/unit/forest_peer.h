@@ -12,7 +12,7 @@
 #include <xgboost/c_api.h>
 
 #include "forest_test.h"
-#include "forest/forest_internal.h"
+#include "forest_batch_check.h"
 
 #define MUST(call) \
 	do { \
@@ -357,7 +357,7 @@ peer_scores(BoosterHandle booster, const float *rows, int type, bool in_place, b
 	return scores;
 }
 
-/* rows whose scores by a forest differ in any bit */
+/* rows whose scores by a forest differ in any bit, one by one or in a batch */
 static inline long
 peer_differences(const MlopsForest *forest, const float *rows, const float *expected,
 				 bst_ulong count, bool outputs)
@@ -382,6 +382,21 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 	}
 	free(scratch);
 	free(values);
+
+	/* all of them at once, by every instruction set */
+	for (int simd = 0; simd < MLOPS_NUM_SIMD && !outputs; simd++)
+	{
+		static const int size = PEER_ROWS;
+		MlopsForest *copy;
+
+		if (!mlops_forest_simd_supported(simd))
+			continue;
+		copy = memcpy(malloc(mlops_forest_size(forest)), forest, mlops_forest_size(forest));
+		differ += batch_differences(copy, simd, rows, &size, 1, expected);
+		choose_kernels(copy, PLANES);
+		differ += batch_differences(copy, simd, rows, &size, 1, expected);
+		free(copy);
+	}
 	return differ;
 }
 
