@@ -47,6 +47,12 @@ static const MlopsBatchKernel kernels[MLOPS_NUM_SIMD] = {
 /* the instruction set in use; -1 until it is known */
 static int	simd_in_use = -1;
 
+/* the host's function to be called now and then, or NULL */
+static void (*host_check) (void) = NULL;
+
+/* steps of trees between two calls: some tens of milliseconds */
+#define CHECK_STEPS		(16 * 1024 * 1024)
+
 /*
  * Does this machine have an instruction set?
  */
@@ -100,6 +106,28 @@ mlops_forest_simd_set(MlopsSimd simd)
 {
 	Assert(mlops_forest_simd_supported(simd));
 	simd_in_use = simd;
+}
+
+/*
+ * Have a function called now and then during a long batch; it need not return.
+ */
+void
+mlops_forest_check_set(void (*check) (void))
+{
+	host_check = check;
+}
+
+/* count steps of trees, and call the host's function if they are many */
+static inline void
+count_steps(uint64 *steps, uint64 more)
+{
+	*steps += more;
+	if (*steps >= CHECK_STEPS)
+	{
+		*steps = 0;
+		if (host_check != NULL)
+			host_check();
+	}
 }
 
 /* where the parts of scratch memory are, as offsets */
@@ -160,13 +188,14 @@ mlops_forest_batch_scratch_size(const MlopsForest *forest)
  */
 static void
 score_rows(const MlopsForest *forest, const void *rows, uint32 num_rows,
-		   void *scratch, void *margins)
+		   void *scratch, void *margins, uint64 *steps)
 {
 	size_t		num_features = forest->num_features;
 	size_t		num_groups = forest->num_groups;
 
 	for (uint32 i = 0; i < num_rows; i++)
 	{
+		count_steps(steps, num_features + (uint64) forest->num_trees * (forest->max_depth + 1));
 		if (forest->wide.used)
 			mlops_forest_margin64(forest, (const double *) rows + i * num_features,
 								  scratch, (double *) margins + i * num_groups);
@@ -327,7 +356,7 @@ add_plainly(const MlopsForest *forest, int t, const void *rows, uint32 num_rows,
  */
 static void
 score_block(const MlopsForest *forest, MlopsSimd simd, const void *rows, uint32 num_rows,
-			uint32 padded, char *scratch, void *margins)
+			uint32 padded, char *scratch, void *margins, uint64 *steps)
 {
 	const MlopsBatch *batch = &forest->batch;
 	const MlopsTree *trees = mlops_part(forest, MlopsTree, forest->trees);
@@ -363,6 +392,7 @@ score_block(const MlopsForest *forest, MlopsSimd simd, const void *rows, uint32 
 	{
 		void	   *group_sums = scratch + parts.sums + trees[t].group * stride * width;
 
+		count_steps(steps, (uint64) padded * (trees[t].depth + 1));
 		if (batch_trees[t].planes >> simd & 1)
 			add_planes(forest, simd, &batch_trees[t], planes, results, padded, group_sums);
 		else if (walks && trees[t].walked)
@@ -397,10 +427,11 @@ mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_r
 	size_t		row_size = forest->num_features * width;
 	size_t		margin_size = forest->num_groups * width;
 	char	   *lines = (char *) TYPEALIGN(LINE, scratch);
+	uint64		steps = 0;
 
 	if (!blocks)
 	{
-		score_rows(forest, rows, num_rows, scratch, margins);
+		score_rows(forest, rows, num_rows, scratch, margins, &steps);
 		return;
 	}
 	while (num_rows > 0)
@@ -410,13 +441,14 @@ mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_r
 
 		if (count < FEW_ROWS)
 		{
-			score_rows(forest, rows, num_rows, scratch, margins);
+			score_rows(forest, rows, num_rows, scratch, margins, &steps);
 			return;
 		}
 		/* a few rows too many would cost as much as a unit of rows */
 		if (few < FEW_ROWS && few < count)
 			count -= few;
-		score_block(forest, simd, rows, count, TYPEALIGN(MLOPS_BLOCK_UNIT, count), lines, margins);
+		score_block(forest, simd, rows, count, TYPEALIGN(MLOPS_BLOCK_UNIT, count), lines, margins,
+					&steps);
 		rows = (const char *) rows + count * row_size;
 		margins = (char *) margins + count * margin_size;
 		num_rows -= count;

@@ -5,7 +5,7 @@
  *	  rows with the bits that the library which trained them would give.
  *
  * Nothing here needs a server: no header of PostgreSQL but c.h, no threads, no
- * global state but the choice of mlops_forest_simd_set().  Memory, and the chance to be cancelled, come from the
+ * global state but what the two functions _set() choose for batches.  Memory, and the chance to be cancelled, come from the
  * caller through MlopsForestEnv; so a backend passes its memory contexts and
  * CHECK_FOR_INTERRUPTS(), and a unit test malloc().
  *
@@ -159,13 +159,15 @@ extern void mlops_forest_transform64(const MlopsForest *forest,
  * is wide.  The bits are those of one row at a time.  scratch has
  * mlops_forest_batch_scratch_size() bytes, aligned as by palloc, whatever the
  * number of rows.  A caller who can be cancelled passes some MLOPS_BATCH_ROWS
- * rows at a time.
+ * rows at a time; where the model is so large that they take long, the function
+ * given to mlops_forest_check_set() is called now and then, and need not return.
  */
 #define MLOPS_BATCH_ROWS	1024
 
 extern size_t mlops_forest_batch_scratch_size(const MlopsForest *forest);
 extern void mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_rows,
 									  void *scratch, void *margins);
+extern void mlops_forest_check_set(void (*check) (void));
 
 /*
  * Instruction sets for that; what comes later is faster, and the bits are the

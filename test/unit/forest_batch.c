@@ -270,6 +270,56 @@ test_limits(void)
 	host_release(NULL, forest);
 }
 
+static int	checks;
+
+static void
+count_check(void)
+{
+	checks++;
+}
+
+/* a long batch gives the host a chance to cancel, whatever the kernels */
+static void
+test_check(void)
+{
+	Recipe		recipe = {"", 120, 64, 28, 1, .thresholds = 200, .same_size = true, .complete = true};
+	MlopsForest *forest = make_forest(&recipe);
+	int			count = 30000;
+	float	   *rows = calloc(count, 28 * sizeof(float));
+	float	   *margins = malloc(count * sizeof(float));
+
+	for (Choice choice = PLANES; choice <= PLAINLY; choice++)
+	{
+		void	   *scratch;
+
+		choose_kernels(forest, choice);
+		scratch = malloc(mlops_forest_batch_scratch_size(forest));
+		checks = 0;
+		mlops_forest_margin_batch(forest, rows, MLOPS_BATCH_ROWS, scratch, margins);
+		mlops_forest_check_set(count_check);
+		ok(checks == 0, "no check while none is set");
+		mlops_forest_margin_batch(forest, rows, count, scratch, margins);
+		ok(checks > 0, "a long batch is checked %d times", checks);
+		mlops_forest_check_set(NULL);
+		mlops_forest_margin_batch(forest, rows, count, scratch, margins);
+		free(scratch);
+	}
+	forest->batch.blocks = 0;
+	checks = 0;
+	mlops_forest_check_set(count_check);
+	{
+		void	   *scratch = malloc(mlops_forest_batch_scratch_size(forest));
+
+		mlops_forest_margin_batch(forest, rows, count, scratch, margins);
+		ok(checks > 0, "and so it is row by row, %d times", checks);
+		free(scratch);
+	}
+	mlops_forest_check_set(NULL);
+	free(rows);
+	free(margins);
+	host_release(NULL, forest);
+}
+
 /* the choice of an instruction set */
 static void
 test_simd(void)
@@ -346,5 +396,6 @@ main(void)
 	for (int i = 0; i < (int) lengthof(recipes); i++)
 		test_recipe(&recipes[i]);
 	test_limits();
+	test_check();
 	return finish();
 }
