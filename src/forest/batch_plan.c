@@ -29,8 +29,8 @@ typedef struct Costs
 
 static const Costs costs[MLOPS_NUM_SIMD] = {
 	[MLOPS_SIMD_PLAIN] = {0.18, 1.5, 9, 11},
-	[MLOPS_SIMD_AVX2] = {0.07, 1.5, 9, 11},
-	[MLOPS_SIMD_AVX512] = {0.04, 0.7, 2.5, 11}
+	[MLOPS_SIMD_AVX2] = {0.06, 1.5, 9, 11},
+	[MLOPS_SIMD_AVX512] = {0.03, 0.7, 2.5, 11}
 };
 
 #define COST_KEY			2.0		/* a column's */
@@ -61,6 +61,7 @@ typedef struct Column
 /* a node of the tree that is being arranged */
 typedef struct Place
 {
+	uint32		left;			/* left child, or 0 */
 	uint32		leaves;			/* of its subtree */
 	uint32		first_leaf;
 	uint32		buckets;		/* parts of at most 256 leaves */
@@ -85,8 +86,10 @@ typedef struct Planner
 	Column	   *columns;
 	size_t		num_columns;
 	uint64	   *sorted;			/* thresholds by column */
+	uint64	   *spare;			/* as many as the longest column's */
 	Place	   *places;
 	Frame	   *frames;
+	MlopsPlaneOp *next_op;		/* the next to fill in */
 	bool		fits;			/* there are not too many planes */
 } Planner;
 
@@ -119,7 +122,7 @@ append(Planner *planner, MlopsVector *vector, size_t element, size_t count)
 }
 
 /* look at a node */
-static View
+static inline View
 view(const Planner *planner, uint32 node)
 {
 	View		v = {0};
@@ -153,7 +156,7 @@ view(const Planner *planner, uint32 node)
 }
 
 /* the column of a node, in column_of */
-static uint32 *
+static inline uint32 *
 column_of(const Planner *planner, const View *v)
 {
 	size_t		rule = planner->plan->wide ? v->missing : 0;
@@ -216,42 +219,79 @@ suits(const Planner *planner, const MlopsTree *tree)
 }
 
 /*
- * Collect the thresholds of each column, sorted and without repetitions.
+ * Sort keys, byte after byte from the last on; bytes in which all keys agree
+ * are passed over.  The time is bounded whatever the keys.
+ */
+static void
+sort_keys(Planner *planner, uint64 *keys, size_t count)
+{
+	uint64	   *from = keys;
+	uint64	   *to = planner->spare;
+	uint64		differ = 0;
+
+	if (count < 128)
+	{
+		mlops_sort_uint64(keys, count);
+		return;
+	}
+	for (size_t i = 1; i < count; i++)
+		differ |= keys[i] ^ keys[0];
+	for (int shift = 0; shift < 64; shift += 8)
+	{
+		size_t		ends[256] = {0};
+		size_t		next = 0;
+		uint64	   *swap = from;
+
+		if ((differ >> shift & 0xFF) == 0)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			ends[from[i] >> shift & 0xFF]++;
+		for (int byte = 0; byte < 256; byte++)
+		{
+			size_t		begin = next;
+
+			next += ends[byte];
+			ends[byte] = begin;
+		}
+		for (size_t i = 0; i < count; i++)
+			to[ends[from[i] >> shift & 0xFF]++] = from[i];
+		from = to;
+		to = swap;
+	}
+	if (from != keys)
+		memcpy(keys, from, count * sizeof(uint64));
+}
+
+/*
+ * Make a column of each feature, and rule of what is missing, that some node
+ * compares: column_of has the number of such nodes, and gets the number of the
+ * column, from 1 on.
  */
 static bool
-collect_keys(Planner *planner)
+number_columns(Planner *planner, size_t num_rules)
 {
-	const MlopsBatchSource *source = planner->source;
-	const MlopsBatchTree *trees = planner->plan->trees.data;
-	size_t		num_rules = planner->plan->wide ? NUM_RULES : 1;
+	size_t		num_features = planner->source->num_features;
+	size_t		longest = 0;
 	size_t		total = 0;
 
-	planner->column_of = mlops_alloc(planner->support,
-									 num_rules * source->num_features * sizeof(uint32));
-	if (planner->column_of == NULL)
+	for (size_t k = 0; k < num_rules * num_features; k++)
+		planner->num_columns += planner->column_of[k] > 0;
+	planner->columns = mlops_alloc(planner->support, (planner->num_columns + 1) * sizeof(Column));
+	if (planner->columns == NULL)
 		return false;
-	memset(planner->column_of, 0, num_rules * source->num_features * sizeof(uint32));
-
-	/* number the columns from 1 on, in the order of the features */
-	for (size_t t = 0; t < source->num_trees; t++)
-	{
-		for (uint32 i = 0; trees[t].num_leaves > 0 && i < source->trees[t].num_nodes; i++)
-		{
-			View		v = view(planner, source->trees[t].first_node + i);
-
-			if (v.left != 0 && !v.test)
-				*column_of(planner, &v) = 1;
-		}
-	}
-	for (size_t f = 0; f < source->num_features; f++)
+	memset(planner->columns, 0, (planner->num_columns + 1) * sizeof(Column));
+	for (size_t f = 0; f < num_features; f++)
 	{
 		for (size_t rule = 0; rule < num_rules; rule++)
 		{
-			uint32	   *number = &planner->column_of[rule * source->num_features + f];
+			uint32	   *number = &planner->column_of[rule * num_features + f];
 			MlopsBatchColumn *column;
 
 			if (*number == 0)
 				continue;
+			planner->columns[planner->plan->columns.count].begin = total;
+			total += *number;
+			longest = Max(longest, *number);
 			column = append(planner, &planner->plan->columns, sizeof(MlopsBatchColumn), 1);
 			if (column == NULL)
 				return false;
@@ -260,13 +300,28 @@ collect_keys(Planner *planner)
 			*number = (uint32) planner->plan->columns.count;
 		}
 	}
-	planner->num_columns = planner->plan->columns.count;
-	planner->columns = mlops_alloc(planner->support, (planner->num_columns + 1) * sizeof(Column));
-	if (planner->columns == NULL)
-		return false;
-	memset(planner->columns, 0, (planner->num_columns + 1) * sizeof(Column));
+	planner->sorted = mlops_alloc(planner->support, (total + 1) * sizeof(uint64));
+	planner->spare = mlops_alloc(planner->support, (longest + 1) * sizeof(uint64));
+	return planner->sorted != NULL && planner->spare != NULL;
+}
 
-	/* count, then place, then sort */
+/*
+ * Collect the thresholds of each column, sorted and without repetitions.
+ */
+static bool
+collect_keys(Planner *planner)
+{
+	const MlopsBatchSource *source = planner->source;
+	const MlopsBatchTree *trees = planner->plan->trees.data;
+	size_t		num_rules = planner->plan->wide ? NUM_RULES : 1;
+
+	planner->column_of = mlops_alloc(planner->support,
+									 num_rules * source->num_features * sizeof(uint32));
+	if (planner->column_of == NULL)
+		return false;
+	memset(planner->column_of, 0, num_rules * source->num_features * sizeof(uint32));
+
+	/* count, then fill */
 	for (int pass = 0; pass < 2; pass++)
 	{
 		for (size_t t = 0; t < source->num_trees; t++)
@@ -274,28 +329,22 @@ collect_keys(Planner *planner)
 			for (uint32 i = 0; trees[t].num_leaves > 0 && i < source->trees[t].num_nodes; i++)
 			{
 				View		v = view(planner, source->trees[t].first_node + i);
-				Column	   *column;
+				uint32	   *number = column_of(planner, &v);
 
 				if (v.left == 0 || v.test)
 					continue;
-				column = &planner->columns[*column_of(planner, &v) - 1];
-				if (pass == 1)
-					planner->sorted[column->begin + column->count] = v.key;
-				column->count++;
+				if (pass == 0)
+					(*number)++;
+				else
+				{
+					Column	   *column = &planner->columns[*number - 1];
+
+					planner->sorted[column->begin + column->count++] = v.key;
+				}
 			}
 		}
-		for (size_t c = 0; pass == 0 && c < planner->num_columns; c++)
-		{
-			planner->columns[c].begin = total;
-			total += planner->columns[c].count;
-			planner->columns[c].count = 0;
-		}
-		if (pass == 0)
-		{
-			planner->sorted = mlops_alloc(planner->support, (total + 1) * sizeof(uint64));
-			if (planner->sorted == NULL)
-				return false;
-		}
+		if (pass == 0 && !number_columns(planner, num_rules))
+			return false;
 	}
 	for (size_t c = 0; c < planner->num_columns; c++)
 	{
@@ -304,7 +353,7 @@ collect_keys(Planner *planner)
 		size_t		kept = 0;
 
 		mlops_check(planner->support);
-		mlops_sort_uint64(keys, column->count);
+		sort_keys(planner, keys, column->count);
 		for (size_t i = 0; i < column->count; i++)
 		{
 			if (i == 0 || keys[i] != keys[i - 1])
@@ -388,8 +437,7 @@ find_plane(Planner *planner, uint32 node, const View *v, MlopsPlaneOp *op)
 	MlopsBatch *batch = &planner->plan->batch;
 	const Column *column;
 	const uint64 *keys;
-	size_t		low = 0;
-	size_t		high;
+	size_t		index = 0;
 	MlopsBatchChunk *chunk;
 	uint16	   *plane;
 
@@ -401,18 +449,11 @@ find_plane(Planner *planner, uint32 node, const View *v, MlopsPlaneOp *op)
 	}
 	column = &planner->columns[*column_of(planner, v) - 1];
 	keys = planner->sorted + column->begin;
-	high = column->count;
-	while (low < high)
-	{
-		size_t		middle = low + (high - low) / 2;
-
-		if (keys[middle] < v->key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	/* its key is there */
+	for (size_t rest = column->count; rest > 1; rest -= rest / 2)
+		index += keys[index + rest / 2 - 1] < v->key ? rest / 2 : 0;
 	chunk = (MlopsBatchChunk *) planner->plan->chunks.data + column->first_chunk +
-		low / column->chunk_keys;
+		index / column->chunk_keys;
 	plane = v->missing_left ? &chunk->left_plane : &chunk->right_plane;
 	if (*plane == MLOPS_NO_PLANE)
 	{
@@ -424,47 +465,41 @@ find_plane(Planner *planner, uint32 node, const View *v, MlopsPlaneOp *op)
 		*plane = (uint16) batch->num_planes++;
 	}
 	op->plane = *plane;
-	op->threshold = (int8) ((int) (low % column->chunk_keys) - 128);
+	op->threshold = (int8) ((int) (index % column->chunk_keys) - 128);
 }
 
 /* a child's result on the stack; that of a leaf is result 0 */
 #define RESULT(leaf, base)	((leaf) ? 0 : 1 + (base))
 
 /*
- * Append the operations of a node whose children's are there.  base is the
+ * Fill in the operations of a node whose children's are there.  base is the
  * node's place on the stack, and that of the child which was evaluated first.
  */
-static bool
-add_ops(Planner *planner, const MlopsTree *tree, uint32 node, uint32 base, bool left_first)
+static void
+put_ops(Planner *planner, const MlopsTree *tree, uint32 node, uint32 base, bool left_first)
 {
 	View		v = view(planner, tree->first_node + node);
-	const Place *place = &planner->places[node];
 	const Place *left = &planner->places[v.left];
 	const Place *right = left + 1;
 	uint32		left_base = base + (!left_first && right->leaves > 1);
 	uint32		right_base = base + (left_first && left->leaves > 1);
-	MlopsPlaneOp *op = append(planner, &planner->plan->ops, sizeof(MlopsPlaneOp), 1);
+	MlopsPlaneOp *op = planner->next_op++;
 
-	if (op == NULL)
-		return false;
 	find_plane(planner, tree->first_node + node, &v, op);
 	op->left = RESULT(left->leaves == 1, left_base);
 	op->right = RESULT(right->leaves == 1, right_base);
 	op->out = RESULT(false, base);
-	if (place->buckets == 1)
+	if (planner->places[node].buckets == 1)
 	{
 		op->add = (uint8) left->leaves;
-		return true;
+		return;
 	}
-	op = append(planner, &planner->plan->ops, sizeof(MlopsPlaneOp), 1);
-	if (op == NULL)
-		return false;
-	*op = op[-1];
-	op->left = left->buckets == 1 ? 0 : MLOPS_RESULT_BUCKET + 1 + left_base;
-	op->right = right->buckets == 1 ? 0 : MLOPS_RESULT_BUCKET + 1 + right_base;
-	op->out = MLOPS_RESULT_BUCKET + 1 + base;
-	op->add = (uint8) left->buckets;
-	return true;
+	planner->next_op++;
+	op[1] = op[0];
+	op[1].left = left->buckets == 1 ? 0 : MLOPS_RESULT_BUCKET + 1 + left_base;
+	op[1].right = right->buckets == 1 ? 0 : MLOPS_RESULT_BUCKET + 1 + right_base;
+	op[1].out = MLOPS_RESULT_BUCKET + 1 + base;
+	op[1].add = (uint8) left->buckets;
 }
 
 /*
@@ -478,13 +513,13 @@ measure_tree(Planner *planner, const MlopsTree *tree)
 
 	for (uint32 i = tree->num_nodes; i-- > 0;)
 	{
-		View		v = view(planner, tree->first_node + i);
-		const Place *left = &places[v.left];
+		const Place *left = &places[view(planner, tree->first_node + i).left];
 		const Place *right = left + 1;
 
+		places[i].left = (uint32) (left - places);
 		places[i].leaves = places[i].buckets = 1;
 		places[i].need = 0;
-		if (v.left == 0)
+		if (left == places)
 			continue;
 		places[i].leaves = left->leaves + right->leaves;
 		if (places[i].leaves > MLOPS_BUCKET_LEAVES)
@@ -495,7 +530,7 @@ measure_tree(Planner *planner, const MlopsTree *tree)
 	places[0].first_leaf = places[0].first_bucket = 0;
 	for (uint32 i = 0; i < tree->num_nodes; i++)
 	{
-		uint32		left = view(planner, tree->first_node + i).left;
+		uint32		left = places[i].left;
 
 		if (left == 0)
 			continue;
@@ -528,7 +563,9 @@ arrange_tree(Planner *planner, size_t t)
 		batch_tree->num_leaves = 0;
 		return true;
 	}
+	/* one for each split, and one more where buckets are joined */
 	batch_tree->first_op = (uint32) plan->ops.count;
+	batch_tree->num_ops = planner->places[0].leaves - 1 + planner->places[0].buckets - 1;
 	batch_tree->first_leaf = (uint32) plan->leaves.count;
 	batch_tree->num_leaves = planner->places[0].leaves;
 	batch_tree->first_bucket = (uint32) plan->buckets.count;
@@ -537,6 +574,13 @@ arrange_tree(Planner *planner, size_t t)
 					batch_tree->num_leaves);
 	if (leaves == NULL)
 		return false;
+	planner->next_op = NULL;
+	if (batch_tree->num_ops > 0)
+	{
+		planner->next_op = append(planner, &plan->ops, sizeof(MlopsPlaneOp), batch_tree->num_ops);
+		if (planner->next_op == NULL)
+			return false;
+	}
 	if (batch_tree->num_buckets > 1)
 	{
 		buckets = append(planner, &plan->buckets, sizeof(uint32), batch_tree->num_buckets);
@@ -566,15 +610,14 @@ arrange_tree(Planner *planner, size_t t)
 	while (depth > 0 && planner->fits)
 	{
 		Frame	   *frame = &planner->frames[depth - 1];
-		uint32		left = view(planner, tree->first_node + frame->node).left;
+		uint32		left = planner->places[frame->node].left;
 		bool		left_first = planner->places[left].need >= planner->places[left + 1].need;
 		uint32		first = left_first ? left : left + 1;
 		uint32		child = frame->state == 0 ? first : 2 * left + 1 - first;
 
 		if (frame->state == 2)
 		{
-			if (!add_ops(planner, tree, frame->node, frame->base, left_first))
-				return false;
+			put_ops(planner, tree, frame->node, frame->base, left_first);
 			depth--;
 			continue;
 		}
@@ -584,7 +627,6 @@ arrange_tree(Planner *planner, size_t t)
 			};
 		frame->state++;
 	}
-	batch_tree->num_ops = (uint32) plan->ops.count - batch_tree->first_op;
 	return true;
 }
 
@@ -750,6 +792,7 @@ mlops_batch_plan(const MlopsBatchSource *source, MlopsBatchPlan *plan)
 	mlops_release(planner.support, planner.column_of);
 	mlops_release(planner.support, planner.columns);
 	mlops_release(planner.support, planner.sorted);
+	mlops_release(planner.support, planner.spare);
 	mlops_release(planner.support, planner.places);
 	mlops_release(planner.support, planner.frames);
 	return true;
