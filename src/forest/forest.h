@@ -5,9 +5,10 @@
  *	  rows with the bits that the library which trained them would give.
  *
  * Nothing here needs a server: no header of PostgreSQL but c.h, no threads, no
- * global state but what the two functions _set() choose for batches.  Memory, and the chance to be cancelled, come from the
- * caller through MlopsForestEnv; so a backend passes its memory contexts and
- * CHECK_FOR_INTERRUPTS(), and a unit test malloc().
+ * global state but what the two functions _set() choose for batches.  Memory,
+ * and the chance to be cancelled, come from the caller through MlopsForestEnv;
+ * so a backend passes its memory contexts and CHECK_FOR_INTERRUPTS(), and a unit
+ * test malloc().
  *
  * A forest is one block of memory that holds offsets instead of pointers: it
  * can be copied, and read by many processes at once.  It never changes after
