@@ -28,7 +28,7 @@ typedef struct Costs
 } Costs;
 
 static const Costs costs[MLOPS_NUM_SIMD] = {
-	[MLOPS_SIMD_PLAIN] = {0.18, 1.5, 9, 11},
+	[MLOPS_SIMD_PLAIN] = {0.12, 1.5, 9, 11},
 	[MLOPS_SIMD_AVX2] = {0.06, 1.5, 9, 11},
 	[MLOPS_SIMD_AVX512] = {0.03, 0.7, 2.5, 11}
 };
@@ -39,7 +39,7 @@ static const Costs costs[MLOPS_NUM_SIMD] = {
 #define COST_STEP_WIDE		3.0
 #define COST_TREE			3.0		/* the walk's start and end */
 #define COST_ROW_SLOT		0.4		/* of the row kernel */
-#define COST_ROW_STEP		2.0
+#define COST_ROW_STEP		1.6
 #define COST_ROW_STEP_WIDE	4.0
 #define COST_PLAIN_STEP		12.0	/* of mlops_tree_leaf() and its like */
 #define COST_MISS			2.0		/* a step's, where nodes come from afar */
@@ -730,7 +730,7 @@ choose(Planner *planner, MlopsSimd simd)
 	/* as many rows as keep what is read for each tree near, within limits */
 	near = batch->num_planes + source->num_groups * sizeof(double);
 	spread = !some_walked ? 0 : source->num_slots *
-		(wide ? sizeof(uint64) + sizeof(uint32) : sizeof(float));
+		(wide ? sizeof(uint64) + sizeof(uint32) : sizeof(uint32));
 	batch->block_rows[simd] = MLOPS_BLOCK_MAX;
 	while (batch->block_rows[simd] > MLOPS_BLOCK_UNIT &&
 		   (batch->block_rows[simd] * near > NEAR_SIZE ||

@@ -15,26 +15,21 @@
 #include <immintrin.h>
 #endif
 
-/* rows that the plain kernel does at a time: what a compiler makes vectors of */
-#define PLAIN_ROWS	64
-
 /*
- * One operation on PLAIN_ROWS rows.
+ * Bytes that the plain kernel does at a time: as vectors of the compiler's own,
+ * which it turns into what the processors that it compiles for all have.
  */
-static inline void
-operate(const int8 *plane, int8 threshold, uint8 add, const uint8 *left,
-		const uint8 *right, uint8 *out)
-{
-	uint8		result[PLAIN_ROWS];
+#ifdef __GNUC__
+typedef int8 Bytes __attribute__((vector_size(16), may_alias));
 
-	for (int i = 0; i < PLAIN_ROWS; i++)
-	{
-		uint8		mask = -(plane[i] > threshold);
+#define EACH_BYTE(byte)	((Bytes) {} + (byte))
+#define ABOVE(a, b)		((a) > (b))
+#else
+typedef int8 Bytes;
 
-		result[i] = (left[i] & ~mask) | ((uint8) (right[i] + add) & mask);
-	}
-	memcpy(out, result, PLAIN_ROWS);
-}
+#define EACH_BYTE(byte)	(byte)
+#define ABOVE(a, b)		(-((a) > (b)))
+#endif
 
 void
 mlops_evaluate_plain(const MlopsPlaneOp *ops, uint32 num_ops, const int8 *planes,
@@ -46,9 +41,17 @@ mlops_evaluate_plain(const MlopsPlaneOp *ops, uint32 num_ops, const int8 *planes
 		const uint8 *left = results + op->left * stride;
 		const uint8 *right = results + op->right * stride;
 		uint8	   *out = results + op->out * stride;
+		Bytes		threshold = EACH_BYTE(op->threshold);
+		Bytes		add = EACH_BYTE((int8) op->add);
 
-		for (uint32 i = 0; i < rows; i += PLAIN_ROWS)
-			operate(plane + i, op->threshold, op->add, left + i, right + i, out + i);
+		for (uint32 i = 0; i < rows; i += sizeof(Bytes))
+		{
+			Bytes		mask = ABOVE(*(const Bytes *) (plane + i), threshold);
+			Bytes		a = *(const Bytes *) (left + i);
+			Bytes		b = *(const Bytes *) (right + i) + add;
+
+			*(Bytes *) (out + i) = (a & ~mask) | (b & mask);
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ mlops_walk_slots_size(const MlopsForest *forest, uint32 rows)
 {
 	if (forest->wide.used)
 		return KEYS_SIZE(forest, rows) + (size_t) forest->wide.num_slots * rows * sizeof(uint32);
-	return (size_t) forest->walk.num_slots * rows * sizeof(float);
+	return (size_t) forest->walk.num_slots * rows * sizeof(uint32);
 }
 
 /*
@@ -63,12 +63,12 @@ mlops_walk_spread(const MlopsForest *forest, const void *rows, uint32 num_rows,
 	else
 	{
 		uint32		num_slots = forest->walk.num_slots;
-		float	   *row_slots = row_scratch;
-		float	   *all = slots;
+		uint32	   *row_slots = row_scratch;
+		uint32	   *all = slots;
 
 		for (uint32 i = 0; i < padded; i++)
 		{
-			float	   *first = all + (size_t) (i / MLOPS_WALK_ROWS) * num_slots * MLOPS_WALK_ROWS +
+			uint32	   *first = all + (size_t) (i / MLOPS_WALK_ROWS) * num_slots * MLOPS_WALK_ROWS +
 				i % MLOPS_WALK_ROWS;
 
 			if (i < num_rows)
@@ -84,28 +84,21 @@ mlops_walk_spread(const MlopsForest *forest, const void *rows, uint32 num_rows,
 #define EACH16(DO)	EACH8(DO) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
 
 #define START(k)	n##k = root;
-#define ADD(k)		sums[k] += n##k->value;
-#define ADD_WIDE(k)	sums[k] += n##k->u.value;
+#define STEP_OF(k)	| n##k->step
+#define ADD(k)		sums[k] += n##k->u.value;
 
 /*
  * Walk a tree with the rows of one group, and add what their leaves give.  See
  * next_node() in kernel.c for the step.
  */
 static void
-walk_group(const MlopsWalkNode *root, int depth, const float *slots, float *sums)
+walk_group(const MlopsWalkNode *root, int depth, const uint32 *slots, float *sums)
 {
 	const MlopsWalkNode *n0, *n1, *n2, *n3, *n4, *n5, *n6, *n7;
 	const MlopsWalkNode *n8, *n9, *n10, *n11, *n12, *n13, *n14, *n15;
 
 #define STEP(k) \
-	{ \
-		uint32		link = n##k->link; \
-		size_t		step = link >> 16; \
-		\
-		step -= !(slots[(link & 0xFFFF) * MLOPS_WALK_ROWS + k] >= n##k->value); \
-		n##k += step; \
-	}
-#define MOVES(k)	| (n##k->link & 0xFFFF)
+	n##k += (size_t) n##k->step + (slots[n##k->slot * MLOPS_WALK_ROWS + k] > n##k->u.key);
 
 	EACH16(START)
 	for (;;)
@@ -115,13 +108,12 @@ walk_group(const MlopsWalkNode *root, int depth, const float *slots, float *sums
 			EACH16(STEP)
 		}
 		depth -= STEPS_PER_LOOK;
-		if (depth <= 0 || (0 EACH16(MOVES)) == 0)
+		if (depth <= 0 || (0 EACH16(STEP_OF)) == 0)
 			break;
 	}
 	EACH16(ADD)
 
 #undef STEP
-#undef MOVES
 }
 
 /* the same in a wide forest */
@@ -132,17 +124,16 @@ walk_group_wide(const MlopsStep *root, const uint64 *keys, double *sums)
 
 #define STEP(k) \
 	n##k += n##k->step + (keys[n##k->slot * MLOPS_WALK_ROWS_WIDE + k] > n##k->u.key);
-#define MOVES(k)	| n##k->step
 
 	EACH8(START)
-	while ((0 EACH8(MOVES)) != 0)
+	while ((0 EACH8(STEP_OF)) != 0)
 	{
 		for (int i = 0; i < STEPS_PER_LOOK; i++)
 		{
 			EACH8(STEP)
 		}
 	}
-	EACH8(ADD_WIDE)
+	EACH8(ADD)
 
 #undef STEP
 }
@@ -165,17 +156,16 @@ walk_group_sets(const MlopsSetStep *root, const uint64 *keys, const uint32 *code
 	}
 
 	EACH8(START)
-	while ((0 EACH8(MOVES)) != 0)
+	while ((0 EACH8(STEP_OF)) != 0)
 	{
 		for (int i = 0; i < STEPS_PER_LOOK; i++)
 		{
 			EACH8(STEP)
 		}
 	}
-	EACH8(ADD_WIDE)
+	EACH8(ADD)
 
 #undef STEP
-#undef MOVES
 }
 
 /*
@@ -193,7 +183,7 @@ mlops_walk_add(const MlopsForest *forest, int tree, uint32 root,
 		const MlopsWalkNode *node = mlops_part(forest, MlopsWalkNode, forest->walk.nodes) + root;
 
 		for (size_t i = 0; i < padded; i += MLOPS_WALK_ROWS)
-			walk_group(node, t->depth, (const float *) slots + i * forest->walk.num_slots,
+			walk_group(node, t->depth, (const uint32 *) slots + i * forest->walk.num_slots,
 					   (float *) sums + i);
 	}
 	else if (!t->categorical)

@@ -290,7 +290,6 @@ keep_equations(MlopsWideBuild *wide)
 	MlopsWideColumns *columns = &wide->columns;
 	size_t		num_terms = columns->term_features.vector.count;
 	MlopsEquation *equations;
-	MlopsTerm  *terms;
 	size_t		next = wide->terms.count;
 
 	if (!mlops_vector_reserve(support, &wide->equations, sizeof(MlopsEquation),
@@ -298,7 +297,6 @@ keep_equations(MlopsWideBuild *wide)
 		!mlops_vector_reserve(support, &wide->terms, sizeof(MlopsTerm), num_terms))
 		return false;
 	equations = (MlopsEquation *) wide->equations.data + wide->equations.count;
-	terms = (MlopsTerm *) wide->terms.data + wide->terms.count;
 	for (int64 i = 0; i < columns->num_leaves; i++)
 	{
 		equations[i].constant = double_at(&columns->constants, i);
@@ -308,9 +306,11 @@ keep_equations(MlopsWideBuild *wide)
 	}
 	for (size_t i = 0; i < num_terms; i++)
 	{
-		terms[i].coefficient = double_at(&columns->coefficients, i);
-		terms[i].feature = int32_at(&columns->term_features, i);
-		terms[i].unused = 0;
+		MlopsTerm  *term = (MlopsTerm *) wide->terms.data + wide->terms.count + i;
+
+		term->coefficient = double_at(&columns->coefficients, i);
+		term->feature = int32_at(&columns->term_features, i);
+		term->unused = 0;
 	}
 	wide->equations.count += columns->num_leaves;
 	wide->terms.count += num_terms;
