@@ -21,7 +21,7 @@ $(filter-out $(PRIVATE),$(MAKECMDGOALS)):
 
 # Variables of the command line go by name, and make's own flags not at all:
 # DATA, the user's file here, is a list of files to install for PGXS.
-export PG_CONFIG TESTS
+export PG_CONFIG TESTS FUZZ_RUNS FUZZ_SECONDS
 export DEMO_DATA = $(value DATA)
 export DEMO_LABEL = $(value LABEL)
 $(filter $(PRIVATE),$(MAKECMDGOALS)):
@@ -129,7 +129,7 @@ build/bench/%: test/bench/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/f
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itest/unit $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a -lxgboost $(SERVERLESS)
 
-build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h src/*.h src/*/*.h) build/flags
+build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h test/unit/*.h src/*.h src/*/*.h) build/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(FUZZ_FLAGS) -o $@ $< $(UNIT_OBJS:.o=.c) $(call link_of,$<) $(SERVERLESS)
 

@@ -31,6 +31,10 @@ CREATE TABLE mlops.model (
         CHECK (task OPERATOR(pg_catalog.=) ANY (ARRAY['regression', 'binary', 'multiclass', 'ranking'])),
     description text,
     last_version integer NOT NULL DEFAULT 0 CHECK (last_version OPERATOR(pg_catalog.>=) 0),
+    missing_columns text NOT NULL DEFAULT 'error'
+        CHECK (missing_columns OPERATOR(pg_catalog.=) ANY (ARRAY['error', 'null'])),
+    unseen_categories text NOT NULL DEFAULT 'missing'
+        CHECK (unseen_categories OPERATOR(pg_catalog.=) ANY (ARRAY['missing', 'error', 'other'])),
     created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     created_by name NOT NULL
 );
@@ -62,6 +66,7 @@ CREATE TABLE mlops.version (
     artifact_sha256 bytea NOT NULL,
     info jsonb NOT NULL,
     signature jsonb NOT NULL,
+    missing double precision CHECK (missing OPERATOR(pg_catalog.<>) 'NaN'),
     classes text[],
     metrics jsonb,
     source text NOT NULL
@@ -418,6 +423,60 @@ COMMENT ON FUNCTION mlops.set_owner(text, text) IS
     'Makes a role that the caller is a member of the owner of a model that the caller owns; errors 42501, 42704 and ML001.';
 REVOKE ALL ON FUNCTION mlops.set_owner(text, text) FROM PUBLIC;
 
+-- A policy that is NULL stays as it is.
+CREATE FUNCTION mlops._set_scoring_policy(model text, missing_columns text, unseen_categories text, reason text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target_model bigint := mlops._lock_model(model);
+    old_columns text;
+    old_categories text;
+    new_columns text;
+    new_categories text;
+BEGIN
+    PERFORM mlops._check_reason(reason);
+    IF missing_columns NOT IN ('error', 'null') THEN
+        RAISE EXCEPTION 'unknown policy for missing columns: "%"', missing_columns
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Policies are error and null.';
+    END IF;
+    IF unseen_categories NOT IN ('missing', 'error', 'other') THEN
+        RAISE EXCEPTION 'unknown policy for unseen categories: "%"', unseen_categories
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Policies are missing, error and other.';
+    END IF;
+    SELECT m.missing_columns, m.unseen_categories INTO STRICT old_columns, old_categories
+    FROM mlops.model m WHERE m.id = target_model;
+    new_columns := coalesce(missing_columns, old_columns);
+    new_categories := coalesce(unseen_categories, old_categories);
+    IF new_columns = old_columns AND new_categories = old_categories THEN
+        RETURN;
+    END IF;
+
+    UPDATE mlops.model m
+    SET missing_columns = new_columns, unseen_categories = new_categories
+    WHERE m.id = target_model;
+    PERFORM mlops._audit(action => 'model.scoring_policy', model => model, reason => reason,
+                         state_before => jsonb_build_object('missing_columns', old_columns,
+                                                            'unseen_categories', old_categories),
+                         state_after => jsonb_build_object('missing_columns', new_columns,
+                                                           'unseen_categories', new_categories));
+END
+$$;
+COMMENT ON FUNCTION mlops._set_scoring_policy(text, text, text, text) IS 'Body of mlops.set_scoring_policy().';
+REVOKE ALL ON FUNCTION mlops._set_scoring_policy(text, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops.set_scoring_policy(model text, missing_columns text DEFAULT NULL,
+                                         unseen_categories text DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'mlops_private_call';
+COMMENT ON FUNCTION mlops.set_scoring_policy(text, text, text, text) IS
+    'Sets what becomes of a feature that a row has no column for (error, or null: it is NULL) and of a category that a model did not see in training (missing: it is a missing value; error; or other: it is a category that no split names), for every session from its next statement after the commit; NULL leaves a policy as it is; the reason is mandatory; needs privilege manage; errors 42501, 22004, 22023 and ML001.';
+REVOKE ALL ON FUNCTION mlops.set_scoring_policy(text, text, text, text) FROM PUBLIC;
+
 --
 -- Versions
 --
@@ -455,7 +514,7 @@ REVOKE ALL ON FUNCTION mlops._check_register(text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._register_version(model text, task text, artifact mlops.artifact, signature jsonb,
                                         classes text[], metrics jsonb, source text, description text,
-                                        run jsonb) RETURNS integer
+                                        run jsonb, missing double precision) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -489,10 +548,10 @@ BEGIN
         RETURNING id INTO new_run;
     END IF;
 
-    INSERT INTO mlops.version (model_id, version, artifact, artifact_sha256, info, signature, classes,
+    INSERT INTO mlops.version (model_id, version, artifact, artifact_sha256, info, signature, missing, classes,
                                metrics, source, run_id, description, created_by, caller)
     VALUES (target, new_version, artifact, mlops.artifact_sha256(artifact),
-            mlops.artifact_info(artifact) - 'features', mlops._check_signature(signature, artifact), classes,
+            mlops.artifact_info(artifact) - 'features', mlops._check_signature(signature, artifact), missing, classes,
             metrics, source, new_run, description, session_user, mlops._caller())
     RETURNING id INTO new_id;
 
@@ -500,15 +559,15 @@ BEGIN
                          artifact_sha256 => mlops.artifact_sha256(artifact),
                          state_after => (SELECT jsonb_build_object(
                                              'source', v.source, 'run', v.run_id, 'task', task,
-                                             'classes', v.classes, 'metrics', v.metrics,
+                                             'classes', v.classes, 'metrics', v.metrics, 'missing', v.missing,
                                              'signature_sha256', encode(sha256(convert_to(v.signature::text, 'UTF8')), 'hex'))
                                          FROM mlops.version v WHERE v.id = new_id));
     RETURN new_version;
 END
 $$;
-COMMENT ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb) IS
+COMMENT ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision) IS
     'Adds a version to a model, which it creates if it is absent, and its run; returns the number of the version.';
-REVOKE ALL ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision) FROM PUBLIC;
 
 -- The signature in its canonical form; an error if it does not fit the file.
 CREATE FUNCTION mlops._check_signature(signature jsonb, artifact mlops.artifact) RETURNS jsonb
@@ -519,7 +578,8 @@ COMMENT ON FUNCTION mlops._check_signature(jsonb, mlops.artifact) IS
 REVOKE ALL ON FUNCTION mlops._check_signature(jsonb, mlops.artifact) FROM PUBLIC;
 
 CREATE FUNCTION mlops._import_model(model text, artifact mlops.artifact, signature jsonb, classes text[],
-                                    metrics jsonb, description text) RETURNS mlops.modelref
+                                    metrics jsonb, description text, missing double precision)
+    RETURNS mlops.modelref
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -549,34 +609,47 @@ BEGIN
     RETURN (model || '/' || mlops._register_version(model, info->>'task', artifact, signature,
                                                     (SELECT array_agg(c ORDER BY n)
                                                      FROM unnest(classes) WITH ORDINALITY u (c, n)),
-                                                    metrics, 'import', description, NULL))::mlops.modelref;
+                                                    metrics, 'import', description, NULL,
+                                                    nullif(missing, 'NaN')))::mlops.modelref;
 END
 $$;
-COMMENT ON FUNCTION mlops._import_model(text, mlops.artifact, jsonb, text[], jsonb, text) IS
+COMMENT ON FUNCTION mlops._import_model(text, mlops.artifact, jsonb, text[], jsonb, text, double precision) IS
     'Body of mlops.import_model().';
-REVOKE ALL ON FUNCTION mlops._import_model(text, mlops.artifact, jsonb, text[], jsonb, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._import_model(text, mlops.artifact, jsonb, text[], jsonb, text, double precision) FROM PUBLIC;
 
 CREATE FUNCTION mlops.import_model(model text, artifact mlops.artifact, signature jsonb DEFAULT NULL,
                                    classes text[] DEFAULT NULL, metrics jsonb DEFAULT NULL,
-                                   description text DEFAULT NULL) RETURNS mlops.modelref
+                                   description text DEFAULT NULL, missing double precision DEFAULT NULL)
+    RETURNS mlops.modelref
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
-COMMENT ON FUNCTION mlops.import_model(text, mlops.artifact, jsonb, text[], jsonb, text) IS
-    'Adds a model file that was trained elsewhere as a new version and returns the reference to it; the signature (an array of {"name", "kind", "categories"}) is taken from the file where that has names; errors ML010, ML011, ML021, 42501 and 22023.';
-REVOKE ALL ON FUNCTION mlops.import_model(text, mlops.artifact, jsonb, text[], jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION mlops.import_model(text, mlops.artifact, jsonb, text[], jsonb, text, double precision) IS
+    'Adds a model file that was trained elsewhere as a new version and returns the reference to it; the signature (an array of {"name", "kind", "categories"}) is taken from the file where that has names; a value equal to missing, such as -999, is a missing value, as NULL and NaN always are; errors ML010, ML011, ML021, 42501 and 22023.';
+REVOKE ALL ON FUNCTION mlops.import_model(text, mlops.artifact, jsonb, text[], jsonb, text, double precision) FROM PUBLIC;
 
-CREATE FUNCTION mlops._export_model(model mlops.modelref) RETURNS bytea
+-- Detoasts a file once, checks it against its hash, and writes it anew if asked.
+CREATE FUNCTION mlops._export_artifact(artifact mlops.artifact, sha256 bytea, format text) RETURNS bytea
+    LANGUAGE C STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'mlops_export_artifact';
+COMMENT ON FUNCTION mlops._export_artifact(mlops.artifact, bytea, text) IS
+    'Bytes of a model file in a format, after a check of its hash.';
+REVOKE ALL ON FUNCTION mlops._export_artifact(mlops.artifact, bytea, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops._export_model(model mlops.modelref, format text) RETURNS bytea
     LANGUAGE SQL STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT v.artifact::bytea FROM mlops.version v WHERE v.id = mlops._resolve(model, 'read') $$;
-COMMENT ON FUNCTION mlops._export_model(mlops.modelref) IS 'Body of mlops.export_model().';
-REVOKE ALL ON FUNCTION mlops._export_model(mlops.modelref) FROM PUBLIC;
+AS $$
+    SELECT mlops._export_artifact(v.artifact, v.artifact_sha256, format)
+    FROM mlops.version v WHERE v.id = mlops._resolve(model, 'read')
+$$;
+COMMENT ON FUNCTION mlops._export_model(mlops.modelref, text) IS 'Body of mlops.export_model().';
+REVOKE ALL ON FUNCTION mlops._export_model(mlops.modelref, text) FROM PUBLIC;
 
-CREATE FUNCTION mlops.export_model(model mlops.modelref) RETURNS bytea
+CREATE FUNCTION mlops.export_model(model mlops.modelref, format text DEFAULT 'original') RETURNS bytea
     LANGUAGE C STABLE PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'mlops_private_call';
-COMMENT ON FUNCTION mlops.export_model(mlops.modelref) IS
-    'Bytes of a version''s model file as they were given, with the sha256 that mlops.versions shows; needs privilege read; errors ML001 to ML003 and 42501.';
+COMMENT ON FUNCTION mlops.export_model(mlops.modelref, text) IS
+    'Bytes of a version''s model file: original is as they were given, with the sha256 that mlops.versions shows; json is XGBoost''s JSON in UTF-8 of any XGBoost model, which gives the same scores to the last bit; needs privilege read; errors ML001 to ML003, ML012, 0A000, 22023, 42501 and 54000.';
 
 CREATE FUNCTION mlops._describe(model mlops.modelref) RETURNS jsonb
     LANGUAGE SQL STABLE SECURITY DEFINER
@@ -594,6 +667,9 @@ AS $$
                'artifact', v.info || jsonb_build_object('sha256', encode(v.artifact_sha256, 'hex')),
                'classes', v.classes,
                'features', v.signature,
+               'missing', v.missing,
+               'scoring_policy', jsonb_build_object('missing_columns', m.missing_columns,
+                                                    'unseen_categories', m.unseen_categories),
                'metrics', v.metrics,
                'source', v.source,
                'run', (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'started_at', r.started_at,
@@ -611,7 +687,7 @@ CREATE FUNCTION mlops.describe(model mlops.modelref) RETURNS jsonb
     LANGUAGE C STABLE PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.describe(mlops.modelref) IS
-    'All that is known of a version: task, owner, aliases, artifact, classes, features, metrics, and the run that made it; needs privilege read; errors ML001 to ML003 and 42501.';
+    'All that is known of a version: task, owner, aliases, artifact, classes, features, the number that stands for a missing value, the policy of the model, metrics, and the run that made it; needs privilege read; errors ML001 to ML003 and 42501.';
 
 --
 -- Views: public, and every one shows what the viewer may see
@@ -623,6 +699,8 @@ CREATE VIEW mlops.models WITH (security_barrier) AS
            pg_catalog.pg_get_userbyid(o.role) AS owner,
            m.last_version AS versions,
            c.version AS champion,
+           m.missing_columns,
+           m.unseen_categories,
            m.created_at,
            m.created_by
     FROM mlops.model m
@@ -633,7 +711,7 @@ CREATE VIEW mlops.models WITH (security_barrier) AS
     LEFT JOIN mlops.version c ON c.id OPERATOR(pg_catalog.=) a.version_id
     WHERE mlops.has_privilege(m.name, 'any');
 COMMENT ON VIEW mlops.models IS
-    'Models on which the viewer has any privilege: task, owner, number of versions, version of the champion.';
+    'Models on which the viewer has any privilege: task, owner, number of versions, version of the champion, policies for missing columns and unseen categories.';
 
 CREATE VIEW mlops.versions WITH (security_barrier) AS
     SELECT m.name AS model,
@@ -646,6 +724,7 @@ CREATE VIEW mlops.versions WITH (security_barrier) AS
            (v.info OPERATOR(pg_catalog.->>) 'trees')::integer AS trees,
            (v.info OPERATOR(pg_catalog.->>) 'depth')::integer AS depth,
            v.classes,
+           v.missing,
            v.metrics,
            v.source,
            v.run_id AS run,
@@ -658,7 +737,7 @@ CREATE VIEW mlops.versions WITH (security_barrier) AS
     FROM mlops.version v JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) v.model_id
     WHERE mlops.has_privilege(m.name, 'any');
 COMMENT ON VIEW mlops.versions IS
-    'Versions of models on which the viewer has any privilege: aliases, metrics, size in bytes, sha256 of the model file.';
+    'Versions of models on which the viewer has any privilege: aliases, the number that stands for a missing value, metrics, size in bytes, sha256 of the model file.';
 
 CREATE VIEW mlops.aliases WITH (security_barrier) AS
     SELECT m.name AS model, a.alias, v.version, a.changed_at, a.changed_by

@@ -50,14 +50,14 @@ COMMENT ON FUNCTION mlops.explain(mlops.modelref, jsonb, integer, text, text) IS
 CREATE TABLE mlops.reason_text (
     model_id bigint NOT NULL REFERENCES mlops.model (id),
     feature text NOT NULL,
-    direction text NOT NULL CHECK (direction OPERATOR(pg_catalog.=) ANY (ARRAY['up', 'down'])),
+    direction text NOT NULL CHECK (direction OPERATOR(pg_catalog.=) ANY (ARRAY['up', 'down', 'missing'])),
     text text NOT NULL CHECK (pg_catalog.btrim(text) OPERATOR(pg_catalog.<>) ''),
     changed_at timestamp with time zone NOT NULL,
     changed_by name NOT NULL,
     PRIMARY KEY (model_id, feature, direction)
 );
 COMMENT ON TABLE mlops.reason_text IS
-    'Private: what letters say of a feature that raised or lowered a score; view mlops.reasons.';
+    'Private: what letters say of a feature that raised or lowered a score, or was missing; view mlops.reasons.';
 REVOKE ALL ON mlops.reason_text FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('mlops.reason_text', '');
 
@@ -73,10 +73,10 @@ BEGIN
         RAISE EXCEPTION 'a reason needs a feature and a direction'
             USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    IF direction NOT IN ('up', 'down') THEN
+    IF direction NOT IN ('up', 'down', 'missing') THEN
         RAISE EXCEPTION 'unknown direction "%"', direction
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Directions are up, for what raises the score, and down.';
+                  HINT = 'Directions are up, for what raises the score, down, and missing, for a value that is not there.';
     END IF;
     IF btrim(text) = '' THEN
         RAISE EXCEPTION 'a reason cannot be empty'
@@ -119,7 +119,7 @@ CREATE FUNCTION mlops.set_reason(model text, feature text, text text, direction 
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.set_reason(text, text, text, text) IS
-    'Registers what a letter says of a feature that raised the score (direction up) or lowered it (down), for all versions of a model; NULL removes the text; needs privilege manage; errors ML001, 42501, 22004 and 22023.';
+    'Registers what a letter says of a feature that raised the score (direction up), lowered it (down) or had no value, or a category that the model does not know (missing), for all versions of a model; NULL removes the text; needs privilege manage; errors ML001, 42501, 22004 and 22023.';
 REVOKE ALL ON FUNCTION mlops.set_reason(text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops.reason_codes(model mlops.modelref, "row" record, n integer DEFAULT 4,
@@ -153,4 +153,4 @@ CREATE FUNCTION mlops.feature_importance(model mlops.modelref, kind text DEFAULT
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000 ROWS 20
     AS 'MODULE_PATHNAME', 'mlops_feature_importance';
 COMMENT ON FUNCTION mlops.feature_importance(mlops.modelref, text) IS
-    'Features that a version uses, by weight (number of splits; of a linear model its weight), gain or cover (mean per split), total_gain or total_cover, as XGBoost''s feature score has them, and the share (0 to 1) of the sum of absolute values; needs privilege read; errors ML001 to ML003, 42501, ML021 and 22023.';
+    'Features that a version uses, by weight (number of splits; of a linear model its weight), gain or cover (mean per split), total_gain or total_cover, as XGBoost''s feature score has them, of LightGBM models with rows for cover, and the share (0 to 1) of the sum of absolute values; needs privilege read; errors ML001 to ML003, 42501, ML021 and 22023.';

@@ -15,7 +15,7 @@ BEGIN
           AND a.grantee <> c.relowner
           AND NOT (a.grantee = 0 AND c.relkind = 'v' AND a.privilege_type = 'SELECT')
         UNION ALL
-        SELECT a.privilege_type, 'FUNCTION', p.oid::pg_catalog.regprocedure::pg_catalog.text, a.grantee
+        SELECT a.privilege_type, 'ROUTINE', p.oid::pg_catalog.regprocedure::pg_catalog.text, a.grantee
         FROM pg_catalog.pg_proc p, LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace = 'mlops'::pg_catalog.regnamespace
           AND a.grantee <> p.proowner AND a.grantee <> 0

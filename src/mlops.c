@@ -12,6 +12,7 @@
 #include "audit/audit.h"
 #include "forest/forest.h"
 #include "guc.h"
+#include "progress.h"
 #include "registry/shared_cache.h"
 #include "scoring/stat_models.h"
 #include "shared.h"
@@ -45,4 +46,5 @@ _PG_init(void)
 	mlops_shared_init();
 	mlops_shared_cache_init();
 	mlops_stat_models_init();
+	mlops_progress_init();
 }

@@ -579,7 +579,8 @@ put_features(MlopsBuild *build, MlopsForest *forest)
 			features[i].name = ((uint32 *) build->names.data)[i];
 		if (build->kinds.count > 0)
 			features[i].kind = ((uint8 *) build->kinds.data)[i];
-		if ((size_t) i < build->category_ends.count)
+		if ((size_t) i < build->category_ends.count &&
+			!(build->category_bytes.count > 0 && ((uint8 *) build->category_bytes.data)[i]))
 		{
 			features[i].first_category = i == 0 ? 0 : ends[i - 1];
 			features[i].num_categories = ends[i] - features[i].first_category;

@@ -79,6 +79,8 @@ typedef struct MlopsBuild
 	MlopsVector kinds;			/* uint8 per feature, or none */
 	MlopsVector category_ends;	/* uint32 per feature, or none */
 	MlopsVector categories;		/* uint32: texts of all features' categories */
+	MlopsVector category_bytes; /* uint8 per feature: 1 if they are not all ASCII */
+	size_t		not_utf8_offset;	/* where the first is that is not UTF-8, or 0 */
 	size_t		groups_offset;	/* of these arrays in the file */
 	size_t		weight_drop_offset;
 	size_t		weights_offset;

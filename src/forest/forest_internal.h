@@ -33,7 +33,7 @@
 #include "forest/wide.h"
 
 #define MLOPS_FOREST_MAGIC	UINT64CONST(0x7473657246736c4d)
-#define MLOPS_FOREST_LAYOUT	2
+#define MLOPS_FOREST_LAYOUT	3
 
 /* limits; doc/forest.md gives the reasons */
 #define MLOPS_MAX_FILE		(256 * 1024 * 1024)

@@ -22,7 +22,9 @@ typedef enum ColumnType
 	COLUMN_INTEGERS,			/* int32 */
 	COLUMN_WORDS,				/* uint32 */
 	COLUMN_DOUBLES,
-	COLUMN_GAINS,				/* float; what is no finite number counts as 0 */
+	COLUMN_COUNTS,				/* int32; what is no count of rows becomes -1 */
+	COLUMN_GAINS,				/* float, of which the greatest stands for all
+								 * beyond; NaN counts as 0 */
 	COLUMN_IGNORED
 } ColumnType;
 
@@ -63,8 +65,8 @@ static const ColumnKey column_keys[] = {
 	{"left_child", column_offset(left), COLUMN_INTEGERS, PER_SPLIT, NEED_SPLITS},
 	{"right_child", column_offset(right), COLUMN_INTEGERS, PER_SPLIT, NEED_SPLITS},
 	{"leaf_value", column_offset(leaf_value), COLUMN_DOUBLES, PER_LEAF, NEED_LEAVES},
-	{"leaf_count", column_offset(leaf_count), COLUMN_INTEGERS, PER_LEAF, NEED_NEVER},
-	{"internal_count", column_offset(count), COLUMN_INTEGERS, PER_SPLIT, NEED_NEVER},
+	{"leaf_count", column_offset(leaf_count), COLUMN_COUNTS, PER_LEAF, NEED_NEVER},
+	{"internal_count", column_offset(count), COLUMN_COUNTS, PER_SPLIT, NEED_NEVER},
 	{"cat_boundaries", column_offset(set_begins), COLUMN_INTEGERS, PER_SET, NEED_SETS},
 	{"cat_threshold", column_offset(sets), COLUMN_WORDS, ANY_LENGTH, NEED_SETS},
 	{"leaf_const", column_offset(constants), COLUMN_DOUBLES, PER_LEAF, NEED_EQUATIONS},
@@ -155,6 +157,8 @@ read_column(MlopsLightgbm *document, int k, MlopsSpan list)
 			return false;
 		if (key->type == COLUMN_INTEGERS)
 			valid = mlops_span_integer(word, PG_INT32_MIN, PG_INT32_MAX, &integer);
+		else if (key->type == COLUMN_COUNTS)
+			valid = mlops_span_integer(word, PG_INT64_MIN, PG_INT64_MAX, &integer);
 		else if (key->type == COLUMN_WORDS)
 			valid = mlops_span_integer(word, 0, PG_UINT32_MAX, &integer);
 		else
@@ -168,12 +172,16 @@ read_column(MlopsLightgbm *document, int k, MlopsSpan list)
 			case COLUMN_INTEGERS:
 				((int32 *) column->vector.data)[i] = (int32) integer;
 				break;
+			case COLUMN_COUNTS:
+				((int32 *) column->vector.data)[i] =
+					integer >= 0 && integer <= PG_INT32_MAX ? (int32) integer : -1;
+				break;
 			case COLUMN_WORDS:
 				((uint32 *) column->vector.data)[i] = (uint32) integer;
 				break;
 			case COLUMN_GAINS:
 				((float *) column->vector.data)[i] =
-					fabs(number) <= FLT_MAX ? (float) number : 0.0f;
+					isnan(number) ? 0.0f : (float) Max(-FLT_MAX, Min(number, FLT_MAX));
 				break;
 			default:
 				((double *) column->vector.data)[i] = number;

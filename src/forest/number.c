@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * number.c
- *	  Decimal numbers to float4, exactly rounded, whatever the locale.
+ *	  Decimal numbers to float4 and back, exactly, whatever the locale.
  *
  * A model file holds the shortest decimal that gives back each float4, and the
  * bits must come back.  Going through float8 is wrong: rounding twice can miss
@@ -12,6 +12,12 @@
  * ends of it round to the same float4, which then is the answer.  The few
  * numbers that are nearer to a boundary are compared with it exactly, in
  * integers.
+ *
+ * The way back looks for the fewest digits that are read as the same float4.
+ * Between which two decimals of so many digits the number lies, float8 says
+ * well enough: where it errs, one of the two is the number but for the last
+ * bits of float8, and it is found all the same.  Which of the two is nearer is
+ * again decided exactly where float8 cannot tell.
  *
  *-------------------------------------------------------------------------
  */
@@ -98,6 +104,43 @@ natural_compare(const Natural *a, const Natural *b)
 }
 
 /*
+ * The sign of number * 10 ^ exponent - other * 2 ^ binary; changes both.
+ */
+static int
+compare_scaled(Natural *number, int exponent, Natural *other, int binary)
+{
+	if (exponent >= 0)
+		natural_scale(number, 10, exponent);
+	else
+		natural_scale(other, 10, -exponent);
+	if (binary >= 0)
+		natural_scale(other, 2, binary);
+	else
+		natural_scale(number, 2, -binary);
+	return natural_compare(number, other);
+}
+
+/*
+ * A positive float4 is significand * 2 ^ binary.
+ */
+static uint32
+take_apart(float value, int *binary)
+{
+	uint32		bits;
+	uint32		significand;
+
+	memcpy(&bits, &value, sizeof(bits));
+	significand = bits & 0x7FFFFF;
+	*binary = (bits >> 23) & 0xFF;
+	if (*binary == 0)
+		*binary = 1;
+	else
+		significand |= 0x800000;
+	*binary -= 127 + 23;
+	return significand;
+}
+
+/*
  * Which of two neighbours is the number?  digits points to its digits, which
  * may have a point among them, from the first that is not zero; exponent is
  * the power of ten of that digit.  low may be the largest float4, high then is
@@ -110,9 +153,8 @@ choose_exactly(const char *digits, const char *end, int exponent, float low, flo
 	Natural		boundary = {0};
 	int			count = 0;
 	bool		more = false;
-	uint32		low_bits;
-	uint32		significand;
 	int			binary;
+	uint32		significand = take_apart(low, &binary);
 	int			order;
 
 	for (const char *p = digits; p < end; p++)
@@ -130,32 +172,13 @@ choose_exactly(const char *digits, const char *end, int exponent, float low, flo
 	exponent -= count - 1;
 
 	/* the boundary, (2 * significand + 1) * 2 ^ (binary - 1) */
-	memcpy(&low_bits, &low, sizeof(low_bits));
-	significand = low_bits & 0x7FFFFF;
-	binary = (low_bits >> 23) & 0xFF;
-	if (binary == 0)
-		binary = 1;
-	else
-		significand |= 0x800000;
-	binary -= 127 + 23;
 	natural_multiply(&boundary, 1, 2 * significand + 1);
-	binary--;
-
-	if (exponent >= 0)
-		natural_scale(&number, 10, exponent);
-	else
-		natural_scale(&boundary, 10, -exponent);
-	if (binary >= 0)
-		natural_scale(&boundary, 2, binary);
-	else
-		natural_scale(&number, 2, -binary);
-
-	order = natural_compare(&number, &boundary);
+	order = compare_scaled(&number, exponent, &boundary, binary - 1);
 	if (order == 0 && more)
 		order = 1;
 	if (order != 0)
 		return order < 0 ? low : high;
-	return (low_bits & 1) == 0 ? low : high;
+	return significand % 2 == 0 ? low : high;
 }
 
 /*
@@ -300,4 +323,155 @@ mlops_parse_integer(const char *text, const char *end, int64 *value)
 		return NULL;
 	*value = negative ? (int64) (0 - magnitude) : (int64) magnitude;
 	return p;
+}
+
+/*
+ * Write an integer, with a zero at its end.  Returns its length.
+ */
+int
+mlops_format_integer(int64 value, char *text)
+{
+	char		digits[MLOPS_NUMBER_TEXT];
+	char	   *first = digits + sizeof(digits);
+	uint64		magnitude = value < 0 ? 0 - (uint64) value : (uint64) value;
+	int			len;
+
+	*--first = '\0';
+	do
+	{
+		*--first = '0' + magnitude % 10;
+		magnitude /= 10;
+	} while (magnitude > 0);
+	if (value < 0)
+		*--first = '-';
+	len = (int) (digits + sizeof(digits) - first) - 1;
+	memcpy(text, first, len + 1);
+	return len;
+}
+
+/* is digits * 10 ^ exponent read as this number? */
+static bool
+reads_as(uint32 digits, int exponent, float value)
+{
+	char		text[2 * MLOPS_NUMBER_TEXT];
+	int			len = mlops_format_integer(digits, text);
+	float		read;
+
+	text[len++] = 'E';
+	len += mlops_format_integer(exponent, text + len);
+	(void) mlops_parse_float(text, text + len, &read);
+	return read == value;
+}
+
+/*
+ * Is a positive number nearer to (digits + 1) * 10 ^ exponent than to digits *
+ * 10 ^ exponent?  If it is in the middle, the even one counts as the nearer.
+ */
+static bool
+nearer_to_next(float value, uint32 digits, int exponent)
+{
+	Natural		middle = {0};
+	Natural		number = {0};
+	int			binary;
+	int			order;
+
+	natural_multiply(&number, 1, take_apart(value, &binary));
+	natural_multiply(&middle, 1, digits);
+	natural_multiply(&middle, 10, 5);
+	order = compare_scaled(&middle, exponent - 1, &number, binary);
+	return order < 0 || (order == 0 && digits % 2 == 1);
+}
+
+/* value * 10 ^ power, but for the last bits of float8 */
+static double
+scale(double value, int power)
+{
+	return power < 0 ? value / power_of_ten[-power] : value * power_of_ten[power];
+}
+
+/*
+ * The decimal of at most count digits, the first of which has the given power
+ * of ten, that is nearest to a number and read as it; 0 if there is none.
+ */
+static uint32
+nearest_decimal(float value, int exponent, int count)
+{
+	int			last = exponent - count + 1;	/* the power of the last digit */
+	double		scaled = scale(value, -last);
+	uint32		low = (uint32) scaled;
+	double		rest = scaled - low;
+	bool		up = rest > 0.5;
+
+	if (fabs(rest - 0.5) < 1e-6)
+		up = nearer_to_next(value, low, last);
+
+	/* if the nearer one is not, the farther one may still be: at powers of two */
+	for (int try = 0; try < 2; try++)
+	{
+		uint32		digits = low + (up == (try == 0));
+
+		if (reads_as(digits, last, value))
+			return digits;
+	}
+	return 0;
+}
+
+/*
+ * Write a number as XGBoost writes it: the fewest digits that are read as the
+ * same bits, of several such decimals the nearest; "1.25E-1", "0E0", "NaN",
+ * "-Infinity"; with a zero at its end.  Returns its length.
+ */
+int
+mlops_format_float(float value, char *text)
+{
+	char	   *p = text;
+	char		digits[MLOPS_NUMBER_TEXT];
+	uint32		decimal = 0;
+	int			exponent;
+	int			few = 1;		/* the fewest digits there may have to be */
+	int			many = 9;		/* so many always are enough */
+	int			len;
+
+	if (isnan(value))
+		return strlen(strcpy(text, "NaN"));
+	if (signbit(value))
+		*p++ = '-';
+	value = fabsf(value);
+	if (isinf(value) || value == 0)
+		return strlen(strcpy(p, value == 0 ? "0E0" : "Infinity")) + (p - text);
+
+	/* the power of ten of the first digit */
+	exponent = (int) floor(log10(value));
+	if (scale(value, -exponent) < 1)
+		exponent--;
+	else if (scale(value, -exponent) >= 10)
+		exponent++;
+
+	/* what some digits can tell, more can */
+	while (few < many)
+	{
+		int			count = (few + many) / 2;
+
+		if (nearest_decimal(value, exponent, count) != 0)
+			many = count;
+		else
+			few = count + 1;
+	}
+	decimal = nearest_decimal(value, exponent, many);
+	Assert(decimal != 0);
+
+	len = mlops_format_integer(decimal, digits);
+	exponent += len - many;		/* rounding may have carried to one more */
+	while (len > 1 && digits[len - 1] == '0')
+		len--;
+	*p++ = digits[0];
+	if (len > 1)
+	{
+		*p++ = '.';
+		memcpy(p, digits + 1, len - 1);
+		p += len - 1;
+	}
+	*p++ = 'E';
+	p += mlops_format_integer(exponent, p);
+	return p - text;
 }

@@ -118,6 +118,7 @@ extern bool mlops_ubjson_key(MlopsReader *reader, MlopsText *key);
 extern bool mlops_ubjson_string(MlopsReader *reader, MlopsText *text);
 extern bool mlops_ubjson_integer(MlopsReader *reader, int64 *value);
 extern bool mlops_ubjson_float(MlopsReader *reader, float *value);
+extern bool mlops_ubjson_is_float(MlopsReader *reader);
 extern bool mlops_ubjson_flag(MlopsReader *reader, uint8 *value);
 extern bool mlops_ubjson_scalar(MlopsReader *reader);
 extern void mlops_ubjson_take_all(MlopsReader *reader, MlopsVector *vector, uint8 type);

@@ -159,6 +159,18 @@ mlops_ubjson_float(MlopsReader *reader, float *value)
 }
 
 /*
+ * Is the number that comes next one of floating point?
+ */
+bool
+mlops_ubjson_is_float(MlopsReader *reader)
+{
+	uint8		type;
+	bool		marked;
+
+	return next_type(reader, &type, &marked) && (type == 'd' || type == 'D');
+}
+
+/*
  * Read 0, 1, false or true.
  */
 bool

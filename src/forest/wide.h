@@ -69,7 +69,8 @@ typedef struct MlopsWideNode
 	uint32		set;			/* of a set: its first word; of a leaf of a
 								 * linear tree: its equation */
 	uint32		words;			/* of the set */
-	int32		count;			/* rows of training that came here */
+	int32		count;			/* rows of training that came here; -1 if the
+								 * file has what cannot be such a count */
 	float		gain;			/* of the split */
 	uint16		feature;
 	uint8		split;			/* an MlopsWideSplit */
@@ -108,6 +109,23 @@ typedef enum MlopsRule
 	MLOPS_RULE_CATEGORY,
 	MLOPS_NUM_RULES
 } MlopsRule;
+
+/* the rule by which a split reads its feature */
+static inline MlopsRule
+mlops_wide_rule(const MlopsWideNode *node)
+{
+	if (node->split == MLOPS_WIDE_SET)
+		return MLOPS_RULE_CATEGORY;
+	switch ((MlopsMissing) node->missing)
+	{
+		case MLOPS_MISSING_ZERO:
+			return node->default_left ? MLOPS_RULE_ZERO_LEFT : MLOPS_RULE_ZERO_RIGHT;
+		case MLOPS_MISSING_NAN:
+			return node->default_left ? MLOPS_RULE_NAN_LEFT : MLOPS_RULE_NAN_RIGHT;
+		default:
+			return MLOPS_RULE_NONE;
+	}
+}
 
 /* trees that are walked side by side */
 #define MLOPS_WIDE_LANES	8
@@ -165,6 +183,7 @@ typedef struct MlopsWide
 	bool		averaged;		/* outputs come of margins divided by rounds */
 	bool		has_counts;		/* nodes have the rows of training */
 	bool		has_sets;		/* there are categorical splits */
+	bool		has_gains;		/* splits have their gain */
 	int32		transform;		/* an MlopsWideTransform */
 	double		sigmoid;
 	uint32		num_slots;
@@ -185,13 +204,15 @@ typedef struct MlopsWide
 struct MlopsTree;
 
 /* wide_kernel.c */
+extern bool mlops_wide_left(const MlopsForest *forest, const MlopsWideNode *node,
+							double value);
+extern void mlops_wide_fill_slots(const MlopsForest *forest, const double *row,
+								  uint64 *slots, uint32 *codes);
 extern const MlopsWideNode *mlops_wide_leaf(const MlopsForest *forest,
 											const struct MlopsTree *tree,
 											const double *row);
 extern double mlops_wide_linear_value(const MlopsForest *forest,
 									  const struct MlopsTree *tree, const double *row);
-extern void mlops_wide_fill_slots(const MlopsForest *forest, const double *row,
-								  uint64 *slots, uint32 *codes);
 extern size_t mlops_wide_scratch_size(const MlopsForest *forest);
 
 #endif							/* MLOPS_FOREST_WIDE_H */

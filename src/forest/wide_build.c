@@ -147,9 +147,6 @@ fill_split(MlopsBuild *build, MlopsWideColumns *columns, int tree, int split,
 		node->gain = float_at(&columns->gain, split);
 	if (columns->count.seen && columns->count.vector.count > 0)
 		node->count = int32_at(&columns->count, split);
-	if (node->count < 0)
-		return bad_tree(build, &columns->count, "split %d of tree %d has a count of %d",
-						split, tree, node->count);
 	if ((decision & DECISION_CATEGORICAL) == 0)
 	{
 		node->split = MLOPS_WIDE_NUMERIC;
@@ -212,9 +209,6 @@ fill_nodes(MlopsWideBuild *wide, int tree, size_t sets, size_t equations,
 				node->count = int32_at(&columns->leaf_count, leaf);
 			if (columns->linear)
 				node->set = (uint32) (equations + leaf);
-			if (node->count < 0)
-				return bad_tree(build, &columns->leaf_count, "leaf %d of tree %d has a count of %d",
-								leaf, tree, node->count);
 			if (!isfinite(node->value))
 				return bad_tree(build, &columns->leaf_value,
 								"leaf %d of tree %d is not a finite number", leaf, tree);
@@ -373,6 +367,7 @@ mlops_wide_tree(MlopsWideBuild *wide)
 	tree->walked = !columns->linear;
 	wide->lacks_counts |= num_nodes > 1 &&
 		(columns->leaf_count.vector.count == 0 || columns->count.vector.count == 0);
+	wide->lacks_gains |= num_nodes > 1 && columns->gain.vector.count == 0;
 	wide->nodes.count += num_nodes;
 	build->trees.count++;
 	return true;
@@ -491,6 +486,7 @@ mlops_wide_finish(MlopsWideBuild *wide)
 	header.wide.used = true;
 	header.wide.averaged = wide->averaged;
 	header.wide.has_counts = !wide->lacks_counts;
+	header.wide.has_gains = !wide->lacks_gains;
 	header.wide.transform = wide->transform;
 	header.wide.sigmoid = wide->sigmoid;
 	header.wide.nodes = place(&size, sizeof(MlopsWideNode), wide->nodes.count);

@@ -53,6 +53,7 @@ typedef struct MlopsWideBuild
 	double		sigmoid;
 	bool		averaged;
 	bool		lacks_counts;	/* a tree had none */
+	bool		lacks_gains;
 	int64		num_groups;
 	MlopsWideColumns columns;	/* the tree being read */
 	MlopsVector nodes;			/* MlopsWideNode */

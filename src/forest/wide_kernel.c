@@ -53,7 +53,30 @@ category_code(double value)
 }
 
 /*
- * The leaf that a row reaches in a tree, by the plain definition of the model.
+ * Does a row with this value of the node's feature go left?  The plain
+ * definition of a model, which every kernel must agree with.
+ */
+bool
+mlops_wide_left(const MlopsForest *forest, const MlopsWideNode *node, double value)
+{
+	value = clean(value);
+	if (node->split == MLOPS_WIDE_SET)
+	{
+		const uint32 *set = mlops_part(forest, uint32, forest->sets) + node->set;
+		uint32		code = category_code(value);
+
+		return code / 32 < node->words && (set[code / 32] >> (code % 32) & 1) != 0;
+	}
+	if (isnan(value) && node->missing != MLOPS_MISSING_NAN)
+		value = 0.0;
+	if ((node->missing == MLOPS_MISSING_ZERO && value == 0.0) ||
+		(node->missing == MLOPS_MISSING_NAN && isnan(value)))
+		return node->default_left;
+	return value <= node->value;
+}
+
+/*
+ * The leaf that a row reaches in a tree.
  */
 const MlopsWideNode *
 mlops_wide_leaf(const MlopsForest *forest, const MlopsTree *tree, const double *row)
@@ -63,29 +86,7 @@ mlops_wide_leaf(const MlopsForest *forest, const MlopsTree *tree, const double *
 	const MlopsWideNode *node = nodes;
 
 	while (node->split != MLOPS_WIDE_LEAF)
-	{
-		double		value = clean(row[node->feature]);
-		bool		left;
-
-		if (node->split == MLOPS_WIDE_SET)
-		{
-			const uint32 *set = mlops_part(forest, uint32, forest->sets) + node->set;
-			uint32		code = category_code(value);
-
-			left = code / 32 < node->words && (set[code / 32] >> (code % 32) & 1) != 0;
-		}
-		else
-		{
-			if (isnan(value) && node->missing != MLOPS_MISSING_NAN)
-				value = 0.0;
-			if ((node->missing == MLOPS_MISSING_ZERO && value == 0.0) ||
-				(node->missing == MLOPS_MISSING_NAN && isnan(value)))
-				left = node->default_left;
-			else
-				left = value <= node->value;
-		}
-		node = nodes + node->left + !left;
-	}
+		node = nodes + node->left + !mlops_wide_left(forest, node, row[node->feature]);
 	return node;
 }
 
@@ -114,11 +115,11 @@ mlops_wide_linear_value(const MlopsForest *forest, const MlopsTree *tree, const 
 }
 
 /*
- * Spread a row over the slots.
+ * Spread a row over the slots; codes, of as many elements, gets the categories
+ * if there are categorical splits.
  */
 void
-mlops_wide_fill_slots(const MlopsForest *forest, const double *row,
-					  uint64 *slots, uint32 *codes)
+mlops_wide_fill_slots(const MlopsForest *forest, const double *row, uint64 *slots, uint32 *codes)
 {
 	const MlopsWide *wide = &forest->wide;
 	const uint16 *feature = mlops_part(forest, uint16, wide->planes);

@@ -30,23 +30,6 @@ append(MlopsWideBuild *wide, MlopsVector *vector, size_t element, size_t count)
 	return added;
 }
 
-/* the rule by which a split reads its feature */
-static MlopsRule
-rule_of(const MlopsWideNode *node)
-{
-	if (node->split == MLOPS_WIDE_SET)
-		return MLOPS_RULE_CATEGORY;
-	switch ((MlopsMissing) node->missing)
-	{
-		case MLOPS_MISSING_ZERO:
-			return node->default_left ? MLOPS_RULE_ZERO_LEFT : MLOPS_RULE_ZERO_RIGHT;
-		case MLOPS_MISSING_NAN:
-			return node->default_left ? MLOPS_RULE_NAN_LEFT : MLOPS_RULE_NAN_RIGHT;
-		default:
-			return MLOPS_RULE_NONE;
-	}
-}
-
 /*
  * Give a slot to each pair of a feature and a rule that some walked tree
  * reads; slots has an element per rule and feature.
@@ -66,7 +49,7 @@ assign_slots(MlopsWideBuild *wide, MlopsWideWalk *walk, uint32 *slots)
 		for (uint32 i = trees[t].first_node; trees[t].walked && i < end; i++)
 		{
 			if (nodes[i].split != MLOPS_WIDE_LEAF)
-				slots[rule_of(&nodes[i]) * num_features + nodes[i].feature] = 1;
+				slots[mlops_wide_rule(&nodes[i]) * num_features + nodes[i].feature] = 1;
 		}
 	}
 	for (size_t k = 0; k < MLOPS_NUM_RULES * num_features; k++)
@@ -107,7 +90,7 @@ add_steps(MlopsWideBuild *wide, MlopsWideWalk *walk, const MlopsTree *tree, cons
 		}
 		/* -0 is 0 */
 		steps[i].u.key = mlops_wide_key(nodes[i].value + 0.0);
-		steps[i].slot = slots[rule_of(&nodes[i]) * num_features + nodes[i].feature];
+		steps[i].slot = slots[mlops_wide_rule(&nodes[i]) * num_features + nodes[i].feature];
 		steps[i].step = nodes[i].left - i;
 	}
 	return true;
@@ -134,7 +117,7 @@ add_set_steps(MlopsWideBuild *wide, MlopsWideWalk *walk, const MlopsTree *tree, 
 		}
 		/* -0 is 0 */
 		steps[i].u.key = mlops_wide_key(nodes[i].value + 0.0);
-		steps[i].slot = slots[rule_of(&nodes[i]) * num_features + nodes[i].feature];
+		steps[i].slot = slots[mlops_wide_rule(&nodes[i]) * num_features + nodes[i].feature];
 		steps[i].step = nodes[i].left - i;
 		if (nodes[i].split == MLOPS_WIDE_SET)
 		{

@@ -723,6 +723,8 @@ check_document(Document *document)
 							  "weight_drop has %zu values for %zu trees",
 							  build->weight_drop.count, build->trees.count);
 	}
+	if (!mlops_xgboost_check_categories(reader, build))
+		return false;
 	if (document->objective_classes >= 0 && document->objective_classes != build->num_classes)
 		return mlops_fail(build->support, MLOPS_FOREST_INVALID, start, NULL,
 						  "num_class is " INT64_FORMAT " for the objective and " INT64_FORMAT

@@ -23,5 +23,6 @@ extern bool mlops_xgboost_parameter(MlopsReader *reader, const char *what,
 
 extern bool mlops_xgboost_trees(MlopsReader *reader, MlopsBuild *build);
 extern bool mlops_xgboost_categories(MlopsReader *reader, MlopsBuild *build);
+extern bool mlops_xgboost_check_categories(MlopsReader *reader, MlopsBuild *build);
 
 #endif							/* MLOPS_FOREST_XGBOOST_H */

@@ -7,10 +7,14 @@
  */
 #include "forest/xgboost.h"
 
-/* the texts of one feature's categories: strings one after the other */
+/*
+ * The texts of one feature's categories: strings one after the other.  *ascii
+ * says whether all of them are.  Whether one that is not UTF-8 is an error
+ * depends on the version, see mlops_xgboost_check_categories().
+ */
 static bool
 add_string_categories(MlopsBuild *build, const MlopsVector *ends, const MlopsVector *values,
-					  size_t start)
+					  size_t start, bool *ascii)
 {
 	const int64 *end = ends->data;
 	char	   *bytes;
@@ -31,6 +35,7 @@ add_string_categories(MlopsBuild *build, const MlopsVector *ends, const MlopsVec
 			return mlops_fail(build->support, MLOPS_FOREST_INVALID, start, NULL,
 							  "the name of a category has a byte " INT64_FORMAT, value);
 		bytes[i] = (char) value;
+		*ascii = *ascii && value > 0 && value < 128;
 	}
 	for (size_t i = 1; i < ends->count; i++)
 	{
@@ -39,9 +44,9 @@ add_string_categories(MlopsBuild *build, const MlopsVector *ends, const MlopsVec
 		if (end[i] < end[i - 1] || end[i] > (int64) values->count)
 			return mlops_fail(build->support, MLOPS_FOREST_INVALID, start, NULL,
 							  "the offsets of category names do not ascend");
-		if (!mlops_utf8_valid((uint8 *) bytes + end[i - 1], end[i] - end[i - 1]))
-			return mlops_fail(build->support, MLOPS_FOREST_INVALID, start, NULL,
-							  "the name of a category is not UTF-8");
+		if (!mlops_utf8_valid((uint8 *) bytes + end[i - 1], end[i] - end[i - 1]) &&
+			build->not_utf8_offset == 0)
+			build->not_utf8_offset = start;
 		if (!mlops_build_string(build, bytes + end[i - 1], end[i] - end[i - 1], &offset) ||
 			!mlops_vector_reserve(build->support, &build->categories, sizeof(uint32), 1))
 			return false;
@@ -125,6 +130,7 @@ read_encodings(MlopsReader *reader, MlopsBuild *build)
 		size_t		start = reader->pos;
 		bool		has_offsets = false;
 		bool		has_values = false;
+		bool		ascii = true;
 		int64		type = -1;
 
 		if (!mlops_reader_next_item(reader, &more))
@@ -162,11 +168,13 @@ read_encodings(MlopsReader *reader, MlopsBuild *build)
 		if (!has_values || has_offsets == (type >= 0))
 			return mlops_fail(reader->support, MLOPS_FOREST_INVALID, start, NULL,
 							  "the categories of a feature need values, and either offsets or a type");
-		if (!(has_offsets ? add_string_categories(build, &offsets, &values, start)
+		if (!(has_offsets ? add_string_categories(build, &offsets, &values, start, &ascii)
 			  : add_integer_categories(build, type, &values, start)))
 			return false;
-		if (!mlops_vector_reserve(build->support, &build->category_ends, sizeof(uint32), 1))
+		if (!mlops_vector_reserve(build->support, &build->category_ends, sizeof(uint32), 1) ||
+			!mlops_vector_reserve(build->support, &build->category_bytes, sizeof(uint8), 1))
 			return false;
+		((uint8 *) build->category_bytes.data)[build->category_bytes.count++] = !ascii;
 		((uint32 *) build->category_ends.data)[build->category_ends.count++] =
 			(uint32) build->categories.count;
 	}
@@ -205,4 +213,26 @@ mlops_xgboost_categories(MlopsReader *reader, MlopsBuild *build)
 		else
 			return mlops_xgboost_unknown(reader, &key, "cats");
 	}
+}
+
+/*
+ * Are the texts of categories what they were in training?  The package of
+ * XGBoost 3.1 to 3.3 counted the characters of pandas' categories where bytes
+ * count: texts that follow one with a letter beyond ASCII begin too early, and the
+ * last bytes of all are gone.  What another frame gave looks the same, so files
+ * of these versions have no texts for a feature where one is not ASCII; whoever
+ * knows them can give them in a signature.
+ */
+bool
+mlops_xgboost_check_categories(MlopsReader *reader, MlopsBuild *build)
+{
+	const int  *version = build->version;
+
+	if (version[0] == 3 && version[1] >= 1 && version[1] <= 3)
+		return true;
+	build->category_bytes.count = 0;
+	if (build->not_utf8_offset > 0)
+		return mlops_fail(reader->support, MLOPS_FOREST_INVALID, build->not_utf8_offset, NULL,
+						  "the name of a category is not UTF-8");
+	return true;
 }

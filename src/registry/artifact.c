@@ -197,17 +197,23 @@ mlops_artifact_from_bytes(const void *bytes, size_t len)
 }
 
 /*
- * The forest of a stored artifact, in the current context.  Error if its
- * bytes do not have the hash that was registered.
+ * Report what the engine says of a stored file.
  */
-MlopsForest *
-mlops_artifact_read(Datum datum, const uint8 *sha256)
+void
+mlops_artifact_error(const MlopsForestError *error)
 {
-	MlopsArtifact *artifact = (MlopsArtifact *) PG_DETOAST_DATUM(datum);
+	ereport(ERROR, forest_error_fields(*error));
+}
+
+/*
+ * The size of the model file in a detoasted artifact.  Error if its bytes do
+ * not have the hash that was registered.
+ */
+size_t
+mlops_artifact_check(const MlopsArtifact *artifact, const uint8 *sha256)
+{
 	size_t		len = file_size(artifact);
 	uint8		actual[MLOPS_SHA256_LENGTH];
-	MlopsForest *forest;
-	MlopsForestError error;
 
 	compute_sha256(artifact->bytes, len, actual);
 	if (memcmp(actual, sha256, MLOPS_SHA256_LENGTH) != 0)
@@ -216,10 +222,24 @@ mlops_artifact_read(Datum datum, const uint8 *sha256)
 				 errmsg("stored model file does not have the hash that was registered"),
 				 errdetail("The file was changed after its registration, or its storage is damaged."),
 				 errhint("Do not score with this version; run mlops.verify_audit() and restore the file from a backup.")));
+	return len;
+}
+
+/*
+ * The forest of a stored artifact, in the current context.  Error if its
+ * bytes do not have the hash that was registered.
+ */
+MlopsForest *
+mlops_artifact_read(Datum datum, const uint8 *sha256)
+{
+	MlopsArtifact *artifact = (MlopsArtifact *) PG_DETOAST_DATUM(datum);
+	size_t		len = mlops_artifact_check(artifact, sha256);
+	MlopsForest *forest;
+	MlopsForestError error;
 
 	forest = mlops_forest_read(artifact->bytes, len, mlops_forest_env(), &error);
 	if (forest == NULL)
-		ereport(ERROR, forest_error_fields(error));
+		mlops_artifact_error(&error);
 	if ((Pointer) artifact != DatumGetPointer(datum))
 		pfree(artifact);
 	return forest;

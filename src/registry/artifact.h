@@ -29,6 +29,8 @@ typedef struct MlopsArtifact
 
 extern const MlopsForestEnv *mlops_forest_env(void);
 extern Datum mlops_artifact_from_bytes(const void *bytes, size_t len);
+extern size_t mlops_artifact_check(const MlopsArtifact *artifact, const uint8 *sha256);
+extern void mlops_artifact_error(const MlopsForestError *error) pg_attribute_noreturn();
 extern MlopsForest *mlops_artifact_read(Datum artifact, const uint8 *sha256);
 
 #endif							/* MLOPS_ARTIFACT_H */

@@ -95,25 +95,14 @@ mlops_conversion(Oid type)
 }
 
 /*
- * The number of a value that is not NULL and not a category.
+ * The number of a value of a type that mlops_convert_number() does not convert
+ * itself.
  */
 float
-mlops_convert_number(MlopsConversion conversion, Datum value)
+mlops_convert_other(MlopsConversion conversion, Datum value)
 {
 	switch (conversion)
 	{
-		case MLOPS_CONVERT_BOOL:
-			return DatumGetBool(value) ? 1.0f : 0.0f;
-		case MLOPS_CONVERT_INT2:
-			return (float) DatumGetInt16(value);
-		case MLOPS_CONVERT_INT4:
-			return (float) DatumGetInt32(value);
-		case MLOPS_CONVERT_INT8:
-			return (float) DatumGetInt64(value);
-		case MLOPS_CONVERT_FLOAT4:
-			return DatumGetFloat4(value);
-		case MLOPS_CONVERT_FLOAT8:
-			return (float) DatumGetFloat8(value);
 		case MLOPS_CONVERT_NUMERIC:
 			return (float) DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 															  value));
@@ -147,16 +136,10 @@ mlops_convert_number(MlopsConversion conversion, Datum value)
  * The same for a model that reads double.
  */
 double
-mlops_convert_number64(MlopsConversion conversion, Datum value)
+mlops_convert_other64(MlopsConversion conversion, Datum value)
 {
 	switch (conversion)
 	{
-		case MLOPS_CONVERT_INT4:
-			return (double) DatumGetInt32(value);
-		case MLOPS_CONVERT_INT8:
-			return (double) DatumGetInt64(value);
-		case MLOPS_CONVERT_FLOAT8:
-			return DatumGetFloat8(value);
 		case MLOPS_CONVERT_NUMERIC:
 			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
 		case MLOPS_CONVERT_DATE:
@@ -178,8 +161,8 @@ mlops_convert_number64(MlopsConversion conversion, Datum value)
 		default:
 			break;
 	}
-	/* what is left, float32 has exactly */
-	return mlops_convert_number(conversion, value);
+	/* what is left is infinite */
+	return mlops_convert_other(conversion, value);
 }
 
 /*

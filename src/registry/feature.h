@@ -36,6 +36,8 @@ typedef enum MlopsConversion
 	MLOPS_CONVERT_ENUM			/* category: the label */
 } MlopsConversion;
 
+#define MLOPS_NUM_CONVERSIONS			(MLOPS_CONVERT_ENUM + 1)
+
 #define MlopsConversionIsCategory(c)	((c) >= MLOPS_CONVERT_TEXT)
 
 /* the texts of a categorical feature; the code of a text is its position */
@@ -64,10 +66,60 @@ typedef struct MlopsSignature
 
 /* conversions; a domain converts as its base type */
 extern MlopsConversion mlops_conversion(Oid type);
-extern float mlops_convert_number(MlopsConversion conversion, Datum value);
-extern double mlops_convert_number64(MlopsConversion conversion, Datum value);
+extern float mlops_convert_other(MlopsConversion conversion, Datum value);
+extern double mlops_convert_other64(MlopsConversion conversion, Datum value);
 extern const char *mlops_convert_category(MlopsConversion conversion, Datum value,
 										  int *len);
+
+/*
+ * The number of a value that is not NULL and not a category.  What a processor
+ * does in one instruction is in line, for loops over values of one type.
+ */
+static inline float
+mlops_convert_number(MlopsConversion conversion, Datum value)
+{
+	switch (conversion)
+	{
+		case MLOPS_CONVERT_BOOL:
+			return DatumGetBool(value) ? 1.0f : 0.0f;
+		case MLOPS_CONVERT_INT2:
+			return (float) DatumGetInt16(value);
+		case MLOPS_CONVERT_INT4:
+			return (float) DatumGetInt32(value);
+		case MLOPS_CONVERT_INT8:
+			return (float) DatumGetInt64(value);
+		case MLOPS_CONVERT_FLOAT4:
+			return DatumGetFloat4(value);
+		case MLOPS_CONVERT_FLOAT8:
+			return (float) DatumGetFloat8(value);
+		default:
+			return mlops_convert_other(conversion, value);
+	}
+}
+
+/*
+ * The same for a model that reads double.
+ */
+static inline double
+mlops_convert_number64(MlopsConversion conversion, Datum value)
+{
+	switch (conversion)
+	{
+		case MLOPS_CONVERT_BOOL:
+		case MLOPS_CONVERT_INT2:
+		case MLOPS_CONVERT_FLOAT4:
+			/* float32 has these exactly */
+			return mlops_convert_number(conversion, value);
+		case MLOPS_CONVERT_INT4:
+			return (double) DatumGetInt32(value);
+		case MLOPS_CONVERT_INT8:
+			return (double) DatumGetInt64(value);
+		case MLOPS_CONVERT_FLOAT8:
+			return DatumGetFloat8(value);
+		default:
+			return mlops_convert_other64(conversion, value);
+	}
+}
 
 /* dictionaries live in the context that was current at their creation */
 extern MlopsDictionary *mlops_dictionary_create(void);

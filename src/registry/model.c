@@ -37,6 +37,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -121,6 +122,8 @@ read_version(const MlopsResolved *resolved, MlopsImage *image)
 	image->signature = DatumGetJsonbPCopy(mlops_table_value(&scan, tuple, "signature", &isnull));
 	datum = mlops_table_value(&scan, tuple, "classes", &isnull);
 	image->classes = isnull ? NULL : DatumGetArrayTypePCopy(datum);
+	datum = mlops_table_value(&scan, tuple, "missing", &isnull);
+	image->missing = isnull ? get_float8_nan() : DatumGetFloat8(datum);
 
 	/* what reading needs besides the forest goes with its context */
 	MemoryContextSwitchTo(scratch);
@@ -156,6 +159,7 @@ build_model(const MlopsImage *image)
 	model->name = pstrdup(image->name);
 	model->version = image->version;
 	model->signature = mlops_signature_from_jsonb(unconstify(Jsonb *, image->signature));
+	model->missing = image->missing;
 	if (image->classes != NULL)
 	{
 		Datum	   *classes;

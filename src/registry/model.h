@@ -14,6 +14,28 @@
 #include "registry/feature.h"
 #include "registry/modelref.h"
 
+/* what becomes of a feature that a row has no column for */
+typedef enum MlopsColumnPolicy
+{
+	MLOPS_COLUMNS_ERROR,
+	MLOPS_COLUMNS_NULL			/* it is NULL */
+} MlopsColumnPolicy;
+
+/* what becomes of a category that the model did not see in training */
+typedef enum MlopsCategoryPolicy
+{
+	MLOPS_CATEGORIES_MISSING,	/* it is a missing value */
+	MLOPS_CATEGORIES_ERROR,
+	MLOPS_CATEGORIES_OTHER		/* it is a category that no split names */
+} MlopsCategoryPolicy;
+
+/* how rows are taken that are not as those of training; of a model */
+typedef struct MlopsScoringPolicy
+{
+	MlopsColumnPolicy missing_columns;
+	MlopsCategoryPolicy unseen_categories;
+} MlopsScoringPolicy;
+
 /* what a reference means under the snapshot of the present statement */
 typedef struct MlopsResolved
 {
@@ -22,6 +44,7 @@ typedef struct MlopsResolved
 	int64		version_id;
 	int32		version;
 	uint8		sha256[MLOPS_SHA256_LENGTH];
+	MlopsScoringPolicy policy;
 } MlopsResolved;
 
 /* what never changes of a version; no padding, since it is a key */
@@ -44,6 +67,8 @@ typedef struct MlopsModel
 	MlopsForestInfo info;
 	MlopsSignature *signature;
 	bool	   *used;			/* is the feature used by a split? */
+	double		missing;		/* a number that stands for a missing value; NaN:
+								 * none but NaN does */
 	int			num_classes;	/* 0 if it has none */
 	char	  **classes;
 } MlopsModel;

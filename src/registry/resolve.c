@@ -3,12 +3,12 @@
  * resolve.c
  *	  From a reference to the version that it means.
  *
- * Aliases are read from their table under the active snapshot, once per
- * statement.  Nothing is cached between statements, so nothing can be stale:
- * a promotion counts from the next statement on, a transaction in REPEATABLE
- * READ keeps the version that its snapshot shows, all parallel workers of a
- * query have their leader's snapshot and so its version, and a standby sees
- * what it has replayed.  It costs three index look-ups.
+ * Aliases, and the policies of a model, are read from their tables under the
+ * active snapshot, once per statement.  Nothing is cached between statements, so nothing can be stale:
+ * a promotion or another policy counts from the next statement on, a
+ * transaction in REPEATABLE READ keeps what its snapshot shows, all parallel
+ * workers of a query have their leader's snapshot and so its version, and a
+ * standby sees what it has replayed.  It costs three index look-ups.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,21 +31,68 @@
 
 PG_FUNCTION_INFO_V1(mlops_resolve_sql);
 
+/* the words of policies, by their enums; the table allows no other */
+static const char *const column_policies[] = {"error", "null", NULL};
+static const char *const category_policies[] = {"missing", "error", "other", NULL};
+
 /*
- * The id of a row that one or two keys identify; false if there is none.
+ * The number of the word that a policy's column has.
+ */
+static int
+policy_of(const MlopsTableScan *scan, HeapTuple tuple, const char *column, const char *const *words)
+{
+	bool		isnull;
+	Datum		value = mlops_table_value(scan, tuple, column, &isnull);
+	char	   *word = isnull ? "" : TextDatumGetCString(value);
+	int			number = 0;
+
+	while (words[number] != NULL && strcmp(words[number], word) != 0)
+		number++;
+	if (words[number] == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored policy \"%s\" of a model is damaged", column)));
+	return number;
+}
+
+/*
+ * The id of a model and its policy; false if there is none of that name.
  */
 static bool
-find_id(const char *table, const char *index, const MlopsTableKey *keys, int num_keys,
-		const char *column, Datum *id)
+find_model(const char *name, Datum *id, MlopsScoringPolicy *policy)
+{
+	MlopsTableKey key = {"name", {.value = CStringGetTextDatum(name)}};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	mlops_table_begin(&scan, "model", "model_name_key", GetActiveSnapshot(), &key, 1);
+	tuple = mlops_table_next(&scan);
+	if (tuple != NULL)
+	{
+		*id = Int64GetDatum(DatumGetInt64(mlops_table_value(&scan, tuple, "id", &isnull)));
+		policy->missing_columns = policy_of(&scan, tuple, "missing_columns", column_policies);
+		policy->unseen_categories = policy_of(&scan, tuple, "unseen_categories", category_policies);
+	}
+	mlops_table_end(&scan);
+	return tuple != NULL;
+}
+
+/*
+ * The id of the version that an alias points to; false if there is no such
+ * alias.
+ */
+static bool
+find_alias(const MlopsTableKey *keys, Datum *id)
 {
 	MlopsTableScan scan;
 	HeapTuple	tuple;
 	bool		isnull;
 
-	mlops_table_begin(&scan, table, index, GetActiveSnapshot(), keys, num_keys);
+	mlops_table_begin(&scan, "alias", "alias_pkey", GetActiveSnapshot(), keys, 2);
 	tuple = mlops_table_next(&scan);
 	if (tuple != NULL)
-		*id = Int64GetDatum(DatumGetInt64(mlops_table_value(&scan, tuple, column, &isnull)));
+		*id = Int64GetDatum(DatumGetInt64(mlops_table_value(&scan, tuple, "version_id", &isnull)));
 	mlops_table_end(&scan);
 	return tuple != NULL;
 }
@@ -68,13 +115,12 @@ mlops_version_table(void)
 bool
 mlops_look_up(const MlopsReference *reference, MlopsResolved *resolved)
 {
-	MlopsTableKey model[1] = {{"name", {.value = CStringGetTextDatum(reference->model)}}};
 	MlopsTableKey key[2] = {{"model_id"}};
 	MlopsTableScan scan;
 	HeapTuple	tuple;
 	bool		isnull;
 
-	if (!find_id("model", "model_name_key", model, 1, "id", &key[0].value.value))
+	if (!find_model(reference->model, &key[0].value.value, &resolved->policy))
 		return false;
 	if (reference->version == 0)
 	{
@@ -82,7 +128,7 @@ mlops_look_up(const MlopsReference *reference, MlopsResolved *resolved)
 
 		key[1].column = "alias";
 		key[1].value.value = CStringGetTextDatum(reference->alias);
-		if (!find_id("alias", "alias_pkey", key, 2, "version_id", &id[0].value.value))
+		if (!find_alias(key, &id[0].value.value))
 			return false;
 		mlops_table_begin(&scan, "version", "version_pkey", GetActiveSnapshot(), id, 1);
 	}

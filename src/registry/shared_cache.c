@@ -66,6 +66,7 @@ typedef struct Chunk
 	uint64		forest_size;
 	uint64		signature;
 	uint64		classes;		/* 0 if there are none */
+	double		missing;
 	char		name[MLOPS_NAME_MAX + 1];
 } Chunk;
 
@@ -215,6 +216,7 @@ open_chunk(MlopsPin *pin, MlopsImage *image)
 	image->signature = (const Jsonb *) ((const char *) chunk + chunk->signature);
 	image->classes = chunk->classes == 0 ? NULL :
 		(const ArrayType *) ((const char *) chunk + chunk->classes);
+	image->missing = chunk->missing;
 }
 
 /*
@@ -368,6 +370,7 @@ fill(Chunk *chunk, const MlopsImage *image, uint64 size)
 	chunk->signature = MAXALIGN(chunk->forest + forest_size);
 	chunk->classes = image->classes == NULL ? 0 :
 		MAXALIGN(chunk->signature + VARSIZE(image->signature));
+	chunk->missing = image->missing;
 	strlcpy(chunk->name, image->name, sizeof(chunk->name));
 	memcpy((char *) chunk + chunk->forest, image->forest, forest_size);
 	memcpy((char *) chunk + chunk->signature, image->signature, VARSIZE(image->signature));

@@ -25,6 +25,7 @@ typedef struct MlopsImage
 	const MlopsForest *forest;
 	const Jsonb *signature;
 	const ArrayType *classes;	/* text[], or NULL */
+	double		missing;		/* NaN: none */
 } MlopsImage;
 
 /* the use of a shared copy; ends with its memory context, also after an error */

@@ -4,10 +4,18 @@
  *	  Which column of a row each feature reads, and the row as a vector.
  *
  * A feature reads the column that has its name, wherever in the row it
- * stands; other columns do not matter.  NULL is a missing value.  A category
- * that the model did not see in training is a missing value too, as it is for
- * libxgboost, so that one new category never aborts a batch.  Whoever asks for
- * vectors gets counts of both, and of missing columns.
+ * stands; other columns do not matter.  NULL and NaN are missing values, and so
+ * is the number that stands for one by the version's import option; that is
+ * compared when all else is done, with what the model would read, a category's
+ * code included, because that is where libxgboost compares it.
+ *
+ * What becomes of a feature without a column, and of a category that the model
+ * did not see in training, is the policy of the model.  Both are counted under
+ * every policy.
+ *
+ * Columns are read in runs of one conversion, so that the loop over a row has
+ * nothing to decide for each of them.  The paths that are not for many rows,
+ * arrays, JSON and rows with changes, go feature by feature.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +25,11 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -30,6 +40,29 @@
 /* how the reference to a version is written in messages */
 #define VERSION_FMT			"version %d of model \"%s\""
 #define VERSION_ARGS(model)	(model)->version, (model)->name
+
+/* bytes of a category that a message shows */
+#define MAX_SHOWN				100
+
+/* one row on its way into a vector, feature by feature */
+typedef struct Row
+{
+	const MlopsReader *reader;
+	void	   *vector;
+	Jsonb	   *changes;		/* or NULL */
+	uint32		num_changed;	/* members of it that are features */
+	bool		has_null;		/* in a feature that a split uses */
+	int			num_absent;
+	StringInfoData absent;		/* their names, if they are an error */
+} Row;
+
+/* where the values of a row are: side by side, or in two arrays */
+typedef struct Source
+{
+	const NullableDatum *columns;	/* or NULL */
+	const Datum *values;
+	const bool *nulls;
+} Source;
 
 /* what each conversion does, for mlops.bind() */
 static const char *const conversion_names[] = {
@@ -130,49 +163,79 @@ mlops_bind_columns(const MlopsSignature *signature, TupleDesc desc)
  * Error for the features that a row does not have, which are named.
  */
 static void
-missing_error(const MlopsModel *model, const char *names, int count, const char *what)
+absent_error(const MlopsReader *reader, const char *names, int count, const char *what)
 {
+	reader->counts->missing_columns += count;
 	ereport(ERROR,
 			(errcode(ERRCODE_MLOPS_BINDING),
 			 errmsg_plural("row lacks %d %s that " VERSION_FMT " reads",
 						   "row lacks %d %ss that " VERSION_FMT " reads",
-						   count, count, what, VERSION_ARGS(model)),
+						   count, count, what, VERSION_ARGS(reader->model)),
 			 errdetail("Missing: %s.", names),
 			 errhint("A feature reads the %s of its name; mlops.bind() shows what each feature reads.",
 					 what)));
 }
 
+/* append a name to a list for a message */
+static void
+append_name(StringInfo names, const char *name, int len, int number)
+{
+	if (number == 0)
+		initStringInfo(names);
+	appendStringInfo(names, "%s\"%.*s\"", number > 0 ? ", " : "", len, name);
+}
+
 /*
  * Bind the features of a model to a row type, in the current memory context.
- * Error ML020 if a column is missing or cannot be read.
+ * Error ML020 if a column cannot be read; one that is missing is the policy's.
  */
 MlopsBinding *
-mlops_binding_create(const MlopsModel *model, TupleDesc desc, MlopsCounts *counts)
+mlops_binding_create(const MlopsModel *model, TupleDesc desc)
 {
+	int			num_features = model->signature->num_features;
 	MlopsBinding *binding = palloc(sizeof(MlopsBinding));
-	StringInfoData missing;
-	int			num_missing = 0;
+	int			num_reads = 0;
 
 	binding->columns = mlops_bind_columns(model->signature, desc);
-	initStringInfo(&missing);
-	for (int i = 0; i < model->signature->num_features; i++)
+	binding->absent = palloc(mul_size(sizeof(int), Max(num_features, 1)));
+	binding->num_absent = 0;
+	for (int i = 0; i < num_features; i++)
 	{
-		const MlopsColumn *column = &binding->columns[i];
-
-		if (column->attribute < 0)
-			appendStringInfo(&missing, "%s\"%s\"", num_missing++ > 0 ? ", " : "",
-							 model->signature->features[i].name);
-	}
-	counts->missing_columns += num_missing;
-	if (num_missing > 0)
-		missing_error(model, missing.data, num_missing, "column");
-	for (int i = 0; i < model->signature->num_features; i++)
-		if (binding->columns[i].problem != NULL)
+		if (binding->columns[i].attribute < 0)
+			binding->absent[binding->num_absent++] = i;
+		else if (binding->columns[i].problem != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_MLOPS_BINDING),
 					 errmsg("column \"%s\" cannot be read by " VERSION_FMT,
 							model->signature->features[i].name, VERSION_ARGS(model)),
 					 errdetail("Problem: %s.", binding->columns[i].problem)));
+	}
+
+	binding->reads = palloc(mul_size(sizeof(MlopsRead), Max(num_features, 1)));
+	binding->num_runs = 0;
+	for (int conversion = 0; conversion < MLOPS_NUM_CONVERSIONS; conversion++)
+	{
+		int			begin = num_reads;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < num_features; i++)
+		{
+			const MlopsColumn *column = &binding->columns[i];
+
+			if (column->attribute < 0 || column->conversion != (MlopsConversion) conversion)
+				continue;
+			binding->reads[num_reads].feature = i;
+			binding->reads[num_reads].attribute = column->attribute;
+			binding->reads[num_reads].used = model->used[i];
+			num_reads++;
+		}
+		if (num_reads > begin)
+		{
+			binding->runs[binding->num_runs].conversion = (MlopsConversion) conversion;
+			binding->runs[binding->num_runs].end = num_reads;
+			binding->num_runs++;
+		}
+	}
 
 	/* with the defaults of columns that older rows lack */
 	binding->desc = CreateTupleDescCopyConstr(desc);
@@ -217,114 +280,314 @@ put_value(const MlopsModel *model, void *vector, int feature,
 }
 
 /*
- * Put the code of a category; NaN if the model did not see it in training.
+ * Put what the policy makes of a category that the model did not see in
+ * training, given as a text or, if that is NULL, as a code.  Error ML020 if it
+ * is an error.
  */
 static void
-put_category(const MlopsModel *model, void *vector, int feature, const char *text, int len,
-			 MlopsCounts *counts)
+put_unseen(const MlopsReader *reader, void *vector, int feature, const char *text, int len,
+		   double code)
 {
-	int			code = mlops_dictionary_lookup(model->signature->features[feature].categories,
+	const MlopsModel *model = reader->model;
+
+	reader->counts->unseen_categories++;
+	switch (reader->policy.unseen_categories)
+	{
+		case MLOPS_CATEGORIES_MISSING:
+			put_number(model, vector, feature, NAN);
+			break;
+		case MLOPS_CATEGORIES_OTHER:
+			put_number(model, vector, feature, MLOPS_OTHER_CATEGORY(model));
+			break;
+		case MLOPS_CATEGORIES_ERROR:
+			{
+				int			shown = text == NULL ? 0 : pg_mbcliplen(text, len, MAX_SHOWN);
+
+				ereport(ERROR,
+						(errcode(ERRCODE_MLOPS_BINDING),
+						 errmsg("feature \"%s\" has a category that " VERSION_FMT " did not see in training",
+								model->signature->features[feature].name, VERSION_ARGS(model)),
+						 text == NULL ? errdetail("The code is %s.", float8out_internal(code)) :
+						 errdetail("The category is \"%.*s%s\".", shown, text, shown < len ? "..." : ""),
+						 errhint("The policy of the model makes this an error; see mlops.set_scoring_policy().")));
+			}
+			break;
+	}
+}
+
+/*
+ * Put the code of a category.
+ */
+static void
+put_category(const MlopsReader *reader, void *vector, int feature, const char *text, int len)
+{
+	int			code = mlops_dictionary_lookup(reader->model->signature->features[feature].categories,
 											   text, len);
 
-	counts->unseen_categories += code < 0;
-	put_number(model, vector, feature, code >= 0 ? (double) code : NAN);
+	if (code >= 0)
+		put_number(reader->model, vector, feature, code);
+	else
+		put_unseen(reader, vector, feature, text, len, 0);
+}
+
+/*
+ * Put a category that was given as its code.
+ */
+static void
+put_code(const MlopsReader *reader, void *vector, int feature, double code)
+{
+	const MlopsModel *model = reader->model;
+	int			size = mlops_dictionary_size(model->signature->features[feature].categories);
+	double		number = model->info.wide ? code : (float) code;
+	double		missing = model->info.wide ? model->missing : (float) model->missing;
+
+	/* a fraction is cut off; XGBoost asks for the sign before that */
+	if (isnan(number) || number == missing ||
+		(number < size && (model->info.wide ? number > -1.0 : number >= 0.0)))
+		put_number(model, vector, feature, code);
+	else
+		put_unseen(reader, vector, feature, NULL, 0, code);
 }
 
 /*
  * Put the value of one feature from the column that it reads.
  */
 static inline void
-put_column(const MlopsModel *model, void *vector, int feature, const MlopsColumn *column,
-		   Datum value, bool isnull, MlopsCounts *counts)
+put_column(const MlopsReader *reader, void *vector, int feature, MlopsConversion conversion,
+		   Datum value, bool isnull)
 {
 	if (isnull)
-		put_number(model, vector, feature, NAN);
-	else if (MlopsConversionIsCategory(column->conversion))
+		put_number(reader->model, vector, feature, NAN);
+	else if (MlopsConversionIsCategory(conversion))
 	{
 		int			len;
-		const char *text = mlops_convert_category(column->conversion, value, &len);
+		const char *text = mlops_convert_category(conversion, value, &len);
 
-		put_category(model, vector, feature, text, len, counts);
+		put_category(reader, vector, feature, text, len);
 	}
 	else
-		put_value(model, vector, feature, column->conversion, value);
+		put_value(reader->model, vector, feature, conversion, value);
 }
 
 /*
- * The vector of a row that has the bound type.
+ * Make a missing value of the number that stands for one.
  */
-void
-mlops_vector_from_tuple(const MlopsModel *model, MlopsBinding *binding,
-						HeapTuple tuple, void *vector, MlopsCounts *counts)
+static inline void
+drop_missing(const MlopsModel *model, void *vector)
 {
-	int			num_features = model->signature->num_features;
+	int			num_features = model->info.num_features;
+
+	if (likely(isnan(model->missing)))
+		return;
+	if (model->info.wide)
+	{
+		double	   *numbers = vector;
+
+		for (int i = 0; i < num_features; i++)
+			numbers[i] = numbers[i] == model->missing ? NAN : numbers[i];
+	}
+	else
+	{
+		float	   *numbers = vector;
+		float		missing = (float) model->missing;
+
+		for (int i = 0; i < num_features; i++)
+			numbers[i] = numbers[i] == missing ? NAN : numbers[i];
+	}
+}
+
+/* the value of a column of a row */
+static inline NullableDatum
+value_of(const Source *source, int attribute)
+{
+	NullableDatum result;
+
+	if (source->columns != NULL)
+		return source->columns[attribute];
+	result.value = source->values[attribute];
+	result.isnull = source->nulls[attribute];
+	return result;
+}
+
+/*
+ * Put the features of a run, all of one conversion that is known when this is
+ * compiled.  Is one of them NULL that a split uses?
+ */
+static pg_attribute_always_inline bool
+read_run(const MlopsRead *reads, const MlopsRead *end, MlopsConversion conversion, bool wide,
+		 Source source, void *vector)
+{
 	bool		has_null = false;
 
-	heap_deform_tuple(tuple, binding->desc, binding->values, binding->nulls);
-	for (int i = 0; i < num_features; i++)
+	for (; reads < end; reads++)
 	{
-		const MlopsColumn *column = &binding->columns[i];
+		NullableDatum column = value_of(&source, reads->attribute);
 
-		put_column(model, vector, i, column, binding->values[column->attribute],
-				   binding->nulls[column->attribute], counts);
-		has_null |= binding->nulls[column->attribute] && model->used[i];
+		if (wide)
+			((double *) vector)[reads->feature] = column.isnull ? NAN :
+				mlops_convert_number64(conversion, column.value);
+		else
+			((float *) vector)[reads->feature] = column.isnull ? NAN :
+				mlops_convert_number(conversion, column.value);
+		has_null |= column.isnull & reads->used;
 	}
-	counts->null_rows += has_null;
+	return has_null;
+}
+
+/* the same for whatever conversion */
+static bool
+read_any(const MlopsReader *reader, const MlopsRead *reads, const MlopsRead *end,
+		 MlopsConversion conversion, Source source, void *vector)
+{
+	bool		has_null = false;
+
+	for (; reads < end; reads++)
+	{
+		NullableDatum column = value_of(&source, reads->attribute);
+
+		put_column(reader, vector, reads->feature, conversion, column.value, column.isnull);
+		has_null |= column.isnull & reads->used;
+	}
+	return has_null;
+}
+
+/*
+ * Error ML020 for the features that have no column, if the policy makes one of
+ * that; so whoever reads many rows can ask before the first of them.
+ */
+void
+mlops_binding_check(const MlopsReader *reader, const MlopsBinding *binding)
+{
+	StringInfoData names;
+
+	if (binding->num_absent == 0 || reader->policy.missing_columns != MLOPS_COLUMNS_ERROR)
+		return;
+	for (int i = 0; i < binding->num_absent; i++)
+	{
+		const char *name = reader->model->signature->features[binding->absent[i]].name;
+
+		append_name(&names, name, strlen(name), i);
+	}
+	absent_error(reader, names.data, binding->num_absent, "column");
+}
+
+/*
+ * What the policy makes of the features that have no column.  Is one of them
+ * NULL that a split uses?
+ */
+static bool
+read_absent(const MlopsReader *reader, const MlopsBinding *binding, void *vector)
+{
+	const MlopsModel *model = reader->model;
+	bool		has_null = false;
+
+	mlops_binding_check(reader, binding);
+	for (int i = 0; i < binding->num_absent; i++)
+	{
+		put_number(model, vector, binding->absent[i], NAN);
+		has_null |= model->used[binding->absent[i]];
+	}
+	reader->counts->missing_columns += binding->num_absent;
+	return has_null;
+}
+
+/*
+ * The vector of a row, as it is.
+ */
+static pg_attribute_always_inline void
+read_row(const MlopsReader *reader, const MlopsBinding *binding, Source source, void *vector)
+{
+	const MlopsRead *read = binding->reads;
+	bool		has_null = false;
+
+#define READ_RUN(conversion) \
+	(reader->model->info.wide ? read_run(read, end, (conversion), true, source, vector) \
+	 : read_run(read, end, (conversion), false, source, vector))
+
+	for (int i = 0; i < binding->num_runs; i++)
+	{
+		const MlopsRun *run = &binding->runs[i];
+		const MlopsRead *end = binding->reads + run->end;
+
+		switch (run->conversion)
+		{
+			case MLOPS_CONVERT_BOOL:
+				has_null |= READ_RUN(MLOPS_CONVERT_BOOL);
+				break;
+			case MLOPS_CONVERT_INT2:
+				has_null |= READ_RUN(MLOPS_CONVERT_INT2);
+				break;
+			case MLOPS_CONVERT_INT4:
+				has_null |= READ_RUN(MLOPS_CONVERT_INT4);
+				break;
+			case MLOPS_CONVERT_INT8:
+				has_null |= READ_RUN(MLOPS_CONVERT_INT8);
+				break;
+			case MLOPS_CONVERT_FLOAT4:
+				has_null |= READ_RUN(MLOPS_CONVERT_FLOAT4);
+				break;
+			case MLOPS_CONVERT_FLOAT8:
+				has_null |= READ_RUN(MLOPS_CONVERT_FLOAT8);
+				break;
+			default:
+				has_null |= read_any(reader, read, end, run->conversion, source, vector);
+				break;
+		}
+		read = end;
+	}
+	if (unlikely(binding->num_absent > 0))
+		has_null |= read_absent(reader, binding, vector);
+	drop_missing(reader->model, vector);
+	reader->counts->null_rows += has_null;
+
+#undef READ_RUN
 }
 
 /*
  * The vector of columns that stand side by side in the bound order.
  */
 void
-mlops_vector_from_columns(const MlopsModel *model, const MlopsBinding *binding,
-						  const NullableDatum *columns, void *vector, MlopsCounts *counts)
+mlops_vector_from_columns(const MlopsReader *reader, const MlopsBinding *binding,
+						  const NullableDatum *columns, void *vector)
 {
-	int			num_features = model->signature->num_features;
-	bool		has_null = false;
+	Source		source = {columns, NULL, NULL};
 
-	for (int i = 0; i < num_features; i++)
-	{
-		const MlopsColumn *column = &binding->columns[i];
-
-		put_column(model, vector, i, column, columns[column->attribute].value,
-				   columns[column->attribute].isnull, counts);
-		has_null |= columns[column->attribute].isnull && model->used[i];
-	}
-	counts->null_rows += has_null;
+	read_row(reader, binding, source, vector);
 }
 
 /*
- * The vector of an array that has the features in the order of the signature;
- * a categorical feature stands there as its code.
+ * Begin a row that is read feature by feature.
  */
-void
-mlops_vector_from_array(const MlopsModel *model, ArrayType *array, void *vector,
-						MlopsCounts *counts)
+static Row
+begin_row(const MlopsReader *reader, Jsonb *changes, void *vector)
 {
-	int			num_features = model->signature->num_features;
-	bool		has_null = false;
-	Datum	   *values;
-	bool	   *nulls;
-	int			count;
+	Row			row = {reader, vector, changes};
 
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("features must be an array of one dimension")));
-	deconstruct_array(array, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-					  &values, &nulls, &count);
-	if (count != num_features)
+	if (changes != NULL && !JB_ROOT_IS_OBJECT(changes))
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_BINDING),
-				 errmsg("array has %d elements, " VERSION_FMT " reads %d features",
-						count, VERSION_ARGS(model), num_features),
-				 errhint("Give the features in the order of the signature, NULL for a missing value; or score a row, where they are found by name.")));
-	for (int i = 0; i < num_features; i++)
+				 errmsg("changes must be a JSON object"),
+				 errhint("Give an object whose keys are the names of features.")));
+	return row;
+}
+
+/*
+ * A feature that the row does not have.
+ */
+static void
+put_absent(Row *row, int feature)
+{
+	const MlopsReader *reader = row->reader;
+
+	if (reader->policy.missing_columns == MLOPS_COLUMNS_ERROR)
 	{
-		put_number(model, vector, i, nulls[i] ? NAN : DatumGetFloat8(values[i]));
-		has_null |= nulls[i] && model->used[i];
+		const char *name = reader->model->signature->features[feature].name;
+
+		append_name(&row->absent, name, strlen(name), row->num_absent);
 	}
-	counts->null_rows += has_null;
+	row->num_absent++;
+	put_number(reader->model, row->vector, feature, NAN);
+	row->has_null |= reader->model->used[feature];
 }
 
 /*
@@ -363,21 +626,24 @@ put_string(const MlopsModel *model, void *vector, int i, const JsonbValue *value
  * value of this kind.
  */
 static void
-put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value,
-		 MlopsCounts *counts)
+put_json(Row *row, int i, const JsonbValue *value)
 {
+	const MlopsModel *model = row->reader->model;
 	const MlopsFeature *feature = &model->signature->features[i];
 	bool		categorical = feature->kind == MLOPS_KIND_CATEGORICAL;
 
 	if (value->type == jbvNull)
-		put_number(model, vector, i, NAN);
+	{
+		put_number(model, row->vector, i, NAN);
+		row->has_null |= model->used[i];
+	}
 	else if (value->type == jbvBool && !categorical)
-		put_number(model, vector, i, value->val.boolean ? 1.0 : 0.0);
+		put_number(model, row->vector, i, value->val.boolean ? 1.0 : 0.0);
 	else if (value->type == jbvNumeric && !categorical)
-		put_value(model, vector, i, MLOPS_CONVERT_NUMERIC, NumericGetDatum(value->val.numeric));
+		put_value(model, row->vector, i, MLOPS_CONVERT_NUMERIC, NumericGetDatum(value->val.numeric));
 	else if (value->type == jbvString && categorical)
-		put_category(model, vector, i, value->val.string.val, value->val.string.len, counts);
-	else if (value->type != jbvString || !put_string(model, vector, i, value))
+		put_category(row->reader, row->vector, i, value->val.string.val, value->val.string.len);
+	else if (value->type != jbvString || !put_string(model, row->vector, i, value))
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_BINDING),
 				 errmsg("key \"%s\" cannot be read by " VERSION_FMT, feature->name, VERSION_ARGS(model)),
@@ -386,43 +652,204 @@ put_json(const MlopsModel *model, void *vector, int i, const JsonbValue *value,
 				 errhint("Give a string for a category, a number or a boolean for a number, and null for a missing value.")));
 }
 
+/* the member of an object that has the name of a feature, or NULL */
+static JsonbValue *
+member_of(const Row *row, Jsonb *object, int feature, JsonbValue *buffer)
+{
+	const char *name = row->reader->model->signature->features[feature].name;
+
+	return getKeyJsonValueFromContainer(&object->root, name, strlen(name), buffer);
+}
+
+/*
+ * Put the value that a feature has by a change; false if it has none.
+ */
+static bool
+put_change(Row *row, int feature)
+{
+	JsonbValue	buffer;
+	JsonbValue *value = member_of(row, row->changes, feature, &buffer);
+
+	if (value == NULL)
+		return false;
+	row->num_changed++;
+	put_json(row, feature, value);
+	return true;
+}
+
+/*
+ * Error for the members of the changes that are not features, which are named.
+ */
+static void
+unknown_error(const Row *row)
+{
+	const MlopsModel *model = row->reader->model;
+	JsonbIterator *iterator = JsonbIteratorInit(&row->changes->root);
+	JsonbValue	item;
+	JsonbIteratorToken token;
+	StringInfoData names;
+	int			count = 0;
+
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	{
+		bool		known = false;
+
+		CHECK_FOR_INTERRUPTS();
+		if (token != WJB_KEY)
+			continue;
+		for (int i = 0; i < model->signature->num_features && !known; i++)
+		{
+			const char *name = model->signature->features[i].name;
+
+			known = strlen(name) == (size_t) item.val.string.len &&
+				memcmp(name, item.val.string.val, item.val.string.len) == 0;
+		}
+		if (!known)
+			append_name(&names, item.val.string.val, item.val.string.len, count++);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_MLOPS_BINDING),
+			 errmsg_plural("changes have %d key that " VERSION_FMT " does not read",
+						   "changes have %d keys that " VERSION_FMT " does not read",
+						   count, count, VERSION_ARGS(model)),
+			 errdetail("Not features: %s.", names.data),
+			 errhint("Keys are the names of features, as mlops.bind() shows them.")));
+}
+
+/*
+ * The end of a row that was read feature by feature.
+ */
+static void
+end_row(Row *row, const char *what)
+{
+	const MlopsReader *reader = row->reader;
+
+	if (row->changes != NULL && row->num_changed < JB_ROOT_COUNT(row->changes))
+		unknown_error(row);
+	if (row->num_absent > 0 && reader->policy.missing_columns == MLOPS_COLUMNS_ERROR)
+		absent_error(reader, row->absent.data, row->num_absent, what);
+	reader->counts->missing_columns += row->num_absent;
+	reader->counts->null_rows += row->has_null;
+	drop_missing(reader->model, row->vector);
+}
+
+/*
+ * The vector of a row that has the bound type.
+ */
+void
+mlops_vector_from_tuple(const MlopsReader *reader, MlopsBinding *binding,
+						HeapTuple tuple, Jsonb *changes, void *vector)
+{
+	const MlopsModel *model = reader->model;
+	Row			row;
+
+	heap_deform_tuple(tuple, binding->desc, binding->values, binding->nulls);
+	if (changes == NULL)
+	{
+		Source		source = {NULL, binding->values, binding->nulls};
+
+		read_row(reader, binding, source, vector);
+		return;
+	}
+
+	row = begin_row(reader, changes, vector);
+	for (int i = 0; i < model->signature->num_features; i++)
+	{
+		const MlopsColumn *column = &binding->columns[i];
+
+		if (put_change(&row, i))
+			continue;
+		if (column->attribute < 0)
+		{
+			put_absent(&row, i);
+			continue;
+		}
+		put_column(reader, vector, i, column->conversion, binding->values[column->attribute],
+				   binding->nulls[column->attribute]);
+		row.has_null |= binding->nulls[column->attribute] && model->used[i];
+	}
+	end_row(&row, "column");
+}
+
+/*
+ * The vector of values of double precision that are the features in the order
+ * of the signature; a categorical feature stands there as its code.
+ */
+void
+mlops_vector_from_values(const MlopsReader *reader, const Datum *values, const bool *nulls,
+						 int count, Jsonb *changes, void *vector)
+{
+	const MlopsModel *model = reader->model;
+	int			num_features = model->signature->num_features;
+	Row			row = begin_row(reader, changes, vector);
+
+	if (count != num_features)
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_BINDING),
+				 errmsg("array has %d elements, " VERSION_FMT " reads %d features",
+						count, VERSION_ARGS(model), num_features),
+				 errhint("Give the features in the order of the signature, NULL for a missing value; or score a row, where they are found by name.")));
+	for (int i = 0; i < num_features; i++)
+	{
+		if (changes != NULL && put_change(&row, i))
+			continue;
+		if (nulls[i])
+		{
+			put_number(model, vector, i, NAN);
+			row.has_null |= model->used[i];
+		}
+		else if (model->signature->features[i].kind == MLOPS_KIND_CATEGORICAL)
+			put_code(reader, vector, i, DatumGetFloat8(values[i]));
+		else
+			put_number(model, vector, i, DatumGetFloat8(values[i]));
+	}
+	end_row(&row, "element");
+}
+
+/*
+ * The vector of an array of such values.
+ */
+void
+mlops_vector_from_array(const MlopsReader *reader, ArrayType *array, Jsonb *changes, void *vector)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("features must be an array of one dimension")));
+	deconstruct_array(array, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+					  &values, &nulls, &count);
+	mlops_vector_from_values(reader, values, nulls, count, changes, vector);
+}
+
 /*
  * The vector of a JSON object that has the features as keys.
  */
 void
-mlops_vector_from_jsonb(const MlopsModel *model, Jsonb *json, void *vector, MlopsCounts *counts)
+mlops_vector_from_jsonb(const MlopsReader *reader, Jsonb *json, Jsonb *changes, void *vector)
 {
-	int			num_features = model->signature->num_features;
-	StringInfoData missing;
-	int			num_missing = 0;
-	bool		has_null = false;
+	Row			row = begin_row(reader, changes, vector);
 
 	if (!JB_ROOT_IS_OBJECT(json))
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_BINDING),
 				 errmsg("features must be a JSON object"),
 				 errhint("Give an object whose keys are the names of the features.")));
-	for (int i = 0; i < num_features; i++)
+	for (int i = 0; i < reader->model->signature->num_features; i++)
 	{
-		const MlopsFeature *feature = &model->signature->features[i];
 		JsonbValue	buffer;
-		JsonbValue *value = getKeyJsonValueFromContainer(&json->root, feature->name,
-														 strlen(feature->name), &buffer);
+		JsonbValue *value;
 
+		if (changes != NULL && put_change(&row, i))
+			continue;
+		value = member_of(&row, json, i, &buffer);
 		if (value != NULL)
-		{
-			put_json(model, vector, i, value, counts);
-			has_null |= value->type == jbvNull && model->used[i];
-		}
+			put_json(&row, i, value);
 		else
-		{
-			if (num_missing == 0)
-				initStringInfo(&missing);
-			appendStringInfo(&missing, "%s\"%s\"", num_missing++ > 0 ? ", " : "", feature->name);
-		}
+			put_absent(&row, i);
 	}
-	counts->null_rows += has_null;
-	counts->missing_columns += num_missing;
-	if (num_missing > 0)
-		missing_error(model, missing.data, num_missing, "key");
+	end_row(&row, "key");
 }

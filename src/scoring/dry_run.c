@@ -11,6 +11,7 @@
 #include "compat.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "access/relation.h"
 #include "catalog/objectaddress.h"
@@ -20,6 +21,7 @@
 #include "nodes/execnodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/plancache.h"
 #include "utils/fmgrprotos.h"
 #include "utils/rel.h"
@@ -34,6 +36,30 @@ PG_FUNCTION_INFO_V1(mlops_bind_source);
 
 /* words for kinds, by MlopsKind */
 static const char *const kind_names[] = {"numeric", "boolean", "categorical"};
+
+/*
+ * What becomes of the values of a column, in the current memory context.
+ */
+static char *
+describe_conversion(const MlopsModel *model, MlopsConversion conversion, MlopsScoringPolicy policy)
+{
+	static const char *const unseen[] = {
+		[MLOPS_CATEGORIES_MISSING] = "",
+		[MLOPS_CATEGORIES_ERROR] = "; an unseen one is an error",
+		[MLOPS_CATEGORIES_OTHER] = "; an unseen one is a category of its own",
+	};
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, mlops_conversion_name(conversion));
+	if (MlopsConversionIsCategory(conversion))
+		appendStringInfoString(&text, unseen[policy.unseen_categories]);
+	if (!isnan(model->missing))
+		appendStringInfo(&text, "; %s%s is missing",
+						 MlopsConversionIsCategory(conversion) ? "code " : "",
+						 float8out_internal(model->missing));
+	return text.data;
+}
 
 /*
  * Write one row per feature of a version, bound to a row type.
@@ -57,7 +83,7 @@ bind(FunctionCallInfo fcinfo, TupleDesc source)
 	{
 		const MlopsFeature *feature = &model->signature->features[i];
 		const MlopsColumn *column = &columns[i];
-		const char *conversion = mlops_conversion_name(column->conversion);
+		const char *problem = column->problem;
 		Datum		values[6] = {0};
 		bool		nulls[6] = {false};
 
@@ -72,12 +98,14 @@ bind(FunctionCallInfo fcinfo, TupleDesc source)
 			values[3] = CStringGetTextDatum(format_type_with_typemod(attribute->atttypid,
 																	 attribute->atttypmod));
 		}
-		nulls[4] = column->problem != NULL || conversion == NULL;
-		if (!nulls[4])
-			values[4] = CStringGetTextDatum(conversion);
-		nulls[5] = column->problem == NULL;
-		if (column->problem != NULL)
-			values[5] = CStringGetTextDatum(column->problem);
+		nulls[4] = problem != NULL;
+		if (problem == NULL)
+			values[4] = CStringGetTextDatum(describe_conversion(model, column->conversion, resolved.policy));
+		else if (column->attribute < 0 && resolved.policy.missing_columns == MLOPS_COLUMNS_NULL)
+			problem = psprintf("%s; by the policy of the model it is NULL", problem);
+		nulls[5] = problem == NULL;
+		if (problem != NULL)
+			values[5] = CStringGetTextDatum(problem);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 }

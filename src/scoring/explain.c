@@ -50,11 +50,20 @@ typedef enum Direction
 	DIRECTION_UP = 1
 } Direction;
 
-/* a text that was registered for a feature and a direction */
+/* what a text was registered for */
+typedef enum ReasonKind
+{
+	REASON_UP,					/* the feature raised the score */
+	REASON_DOWN,
+	REASON_MISSING				/* its value was missing, whatever that did */
+} ReasonKind;
+
+static const char *const reason_kinds[] = {"up", "down", "missing"};
+
 typedef struct ReasonKey
 {
 	int			feature;
-	Direction	direction;
+	ReasonKind	kind;
 } ReasonKey;
 
 typedef struct Reason
@@ -105,7 +114,6 @@ static int
 choose_margin(const MlopsScorer *scorer, const char *class)
 {
 	const MlopsModel *model = scorer->model;
-	const float *margins = scorer->margins;
 	int			count = model->info.num_groups;
 	bool		classes = model->info.task == MLOPS_TASK_MULTICLASS;
 	int			chosen = 0;
@@ -118,7 +126,7 @@ choose_margin(const MlopsScorer *scorer, const char *class)
 					 errmsg("version %d of model \"%s\" has %d targets", model->version, model->name, count),
 					 errhint("Choose one by its number, from class => '0' to class => '%d'.", count - 1)));
 		for (int i = 1; i < count; i++)
-			if (margins[i] > margins[chosen])
+			if (mlops_scorer_value(scorer, margins, i) > mlops_scorer_value(scorer, margins, chosen))
 				chosen = i;
 		return chosen;
 	}
@@ -160,12 +168,11 @@ explain(FunctionCallInfo fcinfo, MlopsInput input, int privilege, int class_argu
 	MlopsForestError error;
 	int			margin;
 
-	mlops_check_explainable(model);
 	explainer = get_explainer(scorer);
-	mlops_forest_margin(model->forest, scorer->vector, scorer->scratch, scorer->margins);
+	mlops_scorer_margin(scorer);
 	margin = choose_margin(scorer, class);
 	if (!mlops_shap_contributions(explainer->shap, model->forest, scorer->vector, margin,
-								  ((const float *) scorer->margins)[margin], explainer->scratch, mlops_forest_env(),
+								  mlops_scorer_value(scorer, margins, margin), explainer->scratch, mlops_forest_env(),
 								  explainer->values, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -297,13 +304,15 @@ read_reasons(MlopsScorer *scorer, Explainer *explainer)
 			HeapTuple	tuple = SPI_tuptable->vals[row];
 			TupleDesc	desc = SPI_tuptable->tupdesc;
 			char	   *name = SPI_getvalue(tuple, desc, 1);
+			char	   *word = SPI_getvalue(tuple, desc, 2);
 			ReasonKey	key = {.feature = mlops_dictionary_lookup(numbers, name, strlen(name))};
 			Reason	   *reason;
 
 			CHECK_FOR_INTERRUPTS();
 			if (key.feature < 0)
 				continue;		/* of another version */
-			key.direction = strcmp(SPI_getvalue(tuple, desc, 2), "up") == 0 ? DIRECTION_UP : DIRECTION_DOWN;
+			while (key.kind < REASON_MISSING && strcmp(word, reason_kinds[key.kind]) != 0)
+				key.kind++;
 			reason = hash_search(explainer->reasons, &key, HASH_ENTER, NULL);
 			reason->text = MemoryContextStrdup(scorer->context, SPI_getvalue(tuple, desc, 3));
 		}
@@ -313,14 +322,27 @@ read_reasons(MlopsScorer *scorer, Explainer *explainer)
 }
 
 /*
- * The text that is registered for a feature and a direction, or NULL.
+ * Was a value of the row missing, or a category that the model does not know?
+ */
+static bool
+is_missing(const MlopsScorer *scorer, int feature)
+{
+	return scorer->model->info.wide ? isnan(((const double *) scorer->vector)[feature]) :
+		isnan(((const float *) scorer->vector)[feature]);
+}
+
+/*
+ * The text that is registered for what a feature did, or NULL.  What is said
+ * of a value that is too high or too low would not be true of none.
  */
 static const char *
-reason_text(MlopsScorer *scorer, Explainer *explainer, int feature, Direction direction)
+reason_text(MlopsScorer *scorer, Explainer *explainer, int feature)
 {
-	ReasonKey	key = {feature, direction};
+	ReasonKey	key = {feature, explainer->values[feature] > 0 ? REASON_UP : REASON_DOWN};
 	Reason	   *reason;
 
+	if (is_missing(scorer, feature))
+		key.kind = REASON_MISSING;
 	if (!explainer->reasons_read)
 		read_reasons(scorer, explainer);
 	if (explainer->reasons == NULL)
@@ -340,7 +362,7 @@ row_value(const MlopsScorer *scorer, int feature)
 	Oid			output;
 	bool		is_varlena;
 
-	if (binding->nulls[attribute])
+	if (attribute < 0 || binding->nulls[attribute])
 		return NULL;
 	getTypeOutputInfo(TupleDescAttr(binding->desc, attribute)->atttypid, &output, &is_varlena);
 	return OidOutputFunctionCall(output, binding->values[attribute]);
@@ -356,6 +378,8 @@ json_value(const MlopsScorer *scorer, Jsonb *json, int feature)
 	JsonbValue	buffer;
 	JsonbValue *value = getKeyJsonValueFromContainer(&json->root, name, strlen(name), &buffer);
 
+	if (value == NULL)
+		return NULL;
 	switch (value->type)
 	{
 		case jbvString:
@@ -446,8 +470,7 @@ explain_rows(FunctionCallInfo fcinfo, MlopsInput input)
 		int			feature = explainer->order[i];
 		double		contribution = explainer->values[feature];
 		char	   *value = json == NULL ? row_value(scorer, feature) : json_value(scorer, json, feature);
-		const char *reason = reason_text(scorer, explainer, feature,
-										 contribution > 0 ? DIRECTION_UP : DIRECTION_DOWN);
+		const char *reason = reason_text(scorer, explainer, feature);
 
 		CHECK_FOR_INTERRUPTS();
 		values[0] = Int32GetDatum(i + 1);
@@ -502,7 +525,7 @@ reason_codes(FunctionCallInfo fcinfo, MlopsInput input)
 	for (int i = 0; i < count && num_given < limit; i++)
 	{
 		int			feature = explainer->order[i];
-		const char *text = reason_text(scorer, explainer, feature, adverse);
+		const char *text = reason_text(scorer, explainer, feature);
 		int			same = 0;
 
 		CHECK_FOR_INTERRUPTS();

@@ -39,21 +39,9 @@ static Size cache_size = 0;
 static uint64 cache_clock = 0;
 
 /*
- * Error ML011 unless the contributions of a model's features can be computed.
- */
-void
-mlops_check_explainable(const MlopsModel *model)
-{
-	if (model->info.wide)
-		ereport(ERROR,
-				(errcode(ERRCODE_MLOPS_UNSUPPORTED_ARTIFACT),
-				 errmsg("version %d of model \"%s\" cannot be explained", model->version, model->name),
-				 errdetail("It is a LightGBM model; those of XGBoost can be.")));
-}
-
-/*
  * Arrange the forest of a version, in the current memory context.  Error ML011
- * if its file does not say how many rows it was trained with.
+ * if its file does not say how many rows of training came where, or has trees
+ * whose contributions are not defined.
  */
 static MlopsShap *
 create(const MlopsModel *model)
@@ -66,7 +54,8 @@ create(const MlopsModel *model)
 				(errcode(error.code == MLOPS_FOREST_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
 						 ERRCODE_MLOPS_UNSUPPORTED_ARTIFACT),
 				 errmsg("version %d of model \"%s\" cannot be explained", model->version, model->name),
-				 errdetail("In its model file %s.", error.message)));
+				 errdetail("In its model file %s.", error.message),
+				 error.hint[0] != '\0' ? errhint("%s", error.hint) : 0));
 	return shap;
 }
 

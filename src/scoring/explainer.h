@@ -15,6 +15,5 @@
 
 extern const MlopsShap *mlops_explainer_hold(const MlopsModel *model, const uint8 *sha256,
 											 MemoryContext holder);
-extern void mlops_check_explainable(const MlopsModel *model);
 
 #endif							/* MLOPS_EXPLAINER_H */

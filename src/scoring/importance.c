@@ -19,7 +19,6 @@
 #include "forest/importance.h"
 #include "registry/model.h"
 #include "registry/privilege.h"
-#include "scoring/explainer.h"
 
 PG_FUNCTION_INFO_V1(mlops_feature_importance);
 
@@ -77,7 +76,6 @@ mlops_feature_importance(PG_FUNCTION_ARGS)
 	mlops_modelref_split(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), &reference);
 	mlops_resolve(GetUserId(), &reference, MLOPS_READ, &resolved);
 	model = mlops_model_hold(&resolved, CurrentMemoryContext);
-	mlops_check_explainable(model);
 
 	values = palloc(mul_size(sizeof(double), Max(model->info.num_features, 1)));
 	splits = palloc(mul_size(sizeof(double), Max(model->info.num_features, 1)));
@@ -86,6 +84,7 @@ mlops_feature_importance(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_WRONG_TASK),
 				 errmsg("version %d of model \"%s\" has no %s", model->version, model->name, kind_names[kind]),
+				 model->info.wide ? errdetail("Its model file does not have that of every split.") :
 				 errdetail("It is a linear model, which has no splits."),
 				 errhint("Ask for its weights: kind => 'weight'.")));
 	for (int i = 0; i < model->info.num_features; i++)

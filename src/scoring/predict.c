@@ -2,11 +2,14 @@
  *
  * predict.c
  *	  predict(), predict_class(), predict_proba() and predict_margin(), each
- *	  of a row, an array or a JSON object.
+ *	  of a row, an array or a JSON object, with changes or without; and
+ *	  predict_batch() of an array of rows.
  *
  * Each function reads its input, has the engine compute the margins, and makes
  * of them what it returns.  Those of columns are what the planner makes of a
- * call on a row, see support.c.
+ * call on a row, see support.c.  A third argument of the others is an object of
+ * changes.  Whoever has margins of many rows makes the same of them by
+ * mlops_scorer_output().
  *
  *-------------------------------------------------------------------------
  */
@@ -14,8 +17,11 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "errors.h"
 #include "mlops.h"
@@ -26,6 +32,8 @@ PG_FUNCTION_INFO_V1(mlops_predict_row);
 PG_FUNCTION_INFO_V1(mlops_predict_array);
 PG_FUNCTION_INFO_V1(mlops_predict_jsonb);
 PG_FUNCTION_INFO_V1(mlops_predict_columns);
+PG_FUNCTION_INFO_V1(mlops_predict_batch_rows);
+PG_FUNCTION_INFO_V1(mlops_predict_batch_array);
 PG_FUNCTION_INFO_V1(mlops_predict_class_row);
 PG_FUNCTION_INFO_V1(mlops_predict_class_array);
 PG_FUNCTION_INFO_V1(mlops_predict_class_jsonb);
@@ -38,6 +46,21 @@ PG_FUNCTION_INFO_V1(mlops_predict_margin_row);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_array);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_jsonb);
 PG_FUNCTION_INFO_V1(mlops_predict_margin_columns);
+
+/* most bytes of the rows that are kept for one call of the engine */
+#define MAX_BATCH_BYTES		(8 * 1024 * 1024)
+
+/* rows on their way into the engine together, and out of it */
+typedef struct Batch
+{
+	int			allocated;		/* most rows */
+	Size		row_size;
+	char	   *rows;
+	void	   *scratch;
+	void	   *margins;
+	int		   *places;			/* of the rows in the result */
+	MemoryContext context;		/* reset for each batch: for what reading needs */
+} Batch;
 
 /*
  * Error for a function that does not fit the task of a model.
@@ -57,16 +80,25 @@ wrong_task(const MlopsModel *model, const char *function, const char *hint)
 }
 
 /*
+ * Error unless a model gives one number.
+ */
+static void
+require_one_number(const MlopsModel *model, const char *function)
+{
+	if (model->info.num_groups > 1)
+		wrong_task(model, function,
+				   model->info.task == MLOPS_TASK_MULTICLASS ?
+				   "Use predict_class for the class, or predict_proba for the probability of each." :
+				   "Use predict_margin for the values of all targets.");
+}
+
+/*
  * One number: a value, or the probability of the positive class.
  */
 static Datum
 predict(MlopsScorer *scorer)
 {
-	if (scorer->model->info.num_groups > 1)
-		wrong_task(scorer->model, "predict",
-				   scorer->model->info.task == MLOPS_TASK_MULTICLASS ?
-				   "Use predict_class for the class, or predict_proba for the probability of each." :
-				   "Use predict_margin for the values of all targets.");
+	require_one_number(scorer->model, "predict");
 	mlops_scorer_transform(scorer);
 	return Float8GetDatum(mlops_scorer_value(scorer, outputs, 0));
 }
@@ -119,6 +151,17 @@ array_of(const void *values, bool wide, int count)
 }
 
 /*
+ * Does a model of two classes give the probability of one?
+ */
+static bool
+gives_probability(const MlopsModel *model)
+{
+	return model->info.task == MLOPS_TASK_BINARY &&
+		strcmp(model->info.objective, "binary:logitraw") != 0 &&
+		strcmp(model->info.objective, "binary:hinge") != 0;
+}
+
+/*
  * The probability of each class, in the order of the model's classes.
  */
 static Datum
@@ -140,9 +183,7 @@ predict_proba(MlopsScorer *scorer)
 		mlops_forest_softmax(scorer->margins, model->info.num_groups, probabilities);
 		return array_of(probabilities, false, model->info.num_groups);
 	}
-	if (model->info.task == MLOPS_TASK_BINARY &&
-		strcmp(model->info.objective, "binary:logitraw") != 0 &&
-		strcmp(model->info.objective, "binary:hinge") != 0)
+	if (gives_probability(model))
 	{
 		double		probabilities[2];
 		double		positive;
@@ -167,12 +208,55 @@ predict_margin(MlopsScorer *scorer)
 }
 
 /*
+ * Does a model give this of a row?
+ */
+bool
+mlops_model_gives(const MlopsModel *model, MlopsOutput output)
+{
+	switch (output)
+	{
+		case MLOPS_OUTPUT_VALUE:
+			return model->info.num_groups == 1;
+		case MLOPS_OUTPUT_CLASS:
+			return model->info.task == MLOPS_TASK_BINARY || model->info.task == MLOPS_TASK_MULTICLASS;
+		case MLOPS_OUTPUT_PROBA:
+			return model->info.task == MLOPS_TASK_MULTICLASS || gives_probability(model);
+		case MLOPS_OUTPUT_MARGIN:
+			break;
+	}
+	return true;
+}
+
+/*
+ * What the function of this name returns for the margins in a scorer, of which
+ * nothing is needed but the model, the margins and room for the outputs.  In
+ * the current memory context.  Error ML021 if the model does not give it.
+ */
+Datum
+mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output)
+{
+	switch (output)
+	{
+		case MLOPS_OUTPUT_VALUE:
+			return predict(scorer);
+		case MLOPS_OUTPUT_CLASS:
+			return predict_class(scorer);
+		case MLOPS_OUTPUT_PROBA:
+			return predict_proba(scorer);
+		case MLOPS_OUTPUT_MARGIN:
+			break;
+	}
+	return predict_margin(scorer);
+}
+
+/*
  * Read the row, compute its margins, and make of them what a function returns.
  */
 static inline Datum
 score(FunctionCallInfo fcinfo, MlopsInput input, Datum (*result_of) (MlopsScorer *scorer))
 {
-	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, MLOPS_SCORE);
+	Jsonb	   *changes = input != MLOPS_INPUT_COLUMNS && PG_NARGS() > 2 ? PG_GETARG_JSONB_P(2) : NULL;
+	MlopsScorer *scorer = mlops_scorer_read_changed(fcinfo, input, MLOPS_SCORE, changes);
 	Datum		result;
 
 	mlops_scorer_margin(scorer);
@@ -205,6 +289,146 @@ mlops_predict_columns(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	return score(fcinfo, MLOPS_INPUT_COLUMNS, predict);
+}
+
+/*
+ * The batch of a call site, made at its first use in a statement.
+ */
+static Batch *
+get_batch(MlopsScorer *scorer)
+{
+	const MlopsModel *model = scorer->model;
+	Size		number_size = model->info.wide ? sizeof(double) : sizeof(float);
+	MemoryContext old;
+	Batch	   *batch = scorer->extra;
+
+	if (batch != NULL)
+		return batch;
+	old = MemoryContextSwitchTo(scorer->context);
+	batch = palloc(sizeof(Batch));
+	batch->row_size = mul_size(number_size, Max(model->info.num_features, 1));
+	batch->allocated = (int) Min(MLOPS_BATCH_ROWS, Max(MAX_BATCH_BYTES / batch->row_size, 1));
+	batch->rows = palloc(mul_size(batch->row_size, batch->allocated));
+	batch->scratch = MemoryContextAllocHuge(scorer->context,
+											mlops_forest_batch_scratch_size(model->forest));
+	batch->margins = palloc(mul_size(number_size, batch->allocated));
+	batch->places = palloc(mul_size(sizeof(int), batch->allocated));
+	batch->context = AllocSetContextCreate(scorer->context, "mlops batch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(old);
+	scorer->extra = batch;
+	return batch;
+}
+
+/*
+ * Score the rows of a batch; each result goes to its place.
+ */
+static void
+score_batch(MlopsScorer *scorer, Batch *batch, int count, Datum *results)
+{
+	const MlopsModel *model = scorer->model;
+
+	mlops_forest_margin_batch(model->forest, batch->rows, count, batch->scratch, batch->margins);
+	for (int i = 0; i < count; i++)
+	{
+		if (model->info.wide)
+			mlops_forest_transform64(model->forest, (double *) batch->margins + i, scorer->outputs);
+		else
+			mlops_forest_transform(model->forest, (float *) batch->margins + i, scorer->outputs);
+		results[batch->places[i]] = Float8GetDatum(mlops_scorer_value(scorer, outputs, 0));
+	}
+	MemoryContextReset(batch->context);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * predict() of each row of an array: of its elements, or, if by_columns, of its
+ * slices, each the features in the order of the signature.
+ */
+static Datum
+predict_batch(FunctionCallInfo fcinfo, bool by_columns)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
+	MlopsScorer *scorer = mlops_scorer_open(fcinfo, MLOPS_SCORE);
+	Oid			type = ARR_ELEMTYPE(array);
+	int			width = 1;
+	Batch	   *batch;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	Datum	   *values;
+	bool	   *nulls;
+	Datum	   *results;
+	bool	   *null_results;
+	int64		scored = 0;
+	int			pending = 0;
+	int			count;
+	int			lower_bound = 1;
+
+	mlops_call_batch_begin(scorer->call);
+	require_one_number(scorer->model, "predict_batch");
+	if (ARR_NDIM(array) != (by_columns ? 2 : 1) && ARR_NDIM(array) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 by_columns ? errmsg("features of many rows must be an array of two dimensions") :
+				 errmsg("rows must be an array of one dimension"),
+				 by_columns ? errhint("The first dimension is that of the rows; mlops.predict() is for one.") : 0));
+
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	deconstruct_array(array, type, typlen, typbyval, typalign, &values, &nulls, &count);
+	if (by_columns && count > 0)
+	{
+		width = ARR_DIMS(array)[1];
+		count = ARR_DIMS(array)[0];
+	}
+	results = palloc(mul_size(sizeof(Datum), Max(count, 1)));
+	null_results = palloc0(mul_size(sizeof(bool), Max(count, 1)));
+
+	batch = get_batch(scorer);
+	for (int i = 0; i < count; i++)
+	{
+		void	   *vector = batch->rows + pending * batch->row_size;
+		MemoryContext old;
+
+		if (!by_columns && nulls[i])
+		{
+			null_results[i] = true;
+			continue;
+		}
+		old = MemoryContextSwitchTo(batch->context);
+		if (by_columns)
+			mlops_vector_from_values(&scorer->reader, values + (Size) i * width,
+									 nulls + (Size) i * width, width, NULL, vector);
+		else
+			mlops_scorer_read_row(scorer, DatumGetHeapTupleHeader(values[i]), NULL, vector);
+		MemoryContextSwitchTo(old);
+		batch->places[pending++] = i;
+		scored++;
+		if (pending == batch->allocated)
+		{
+			score_batch(scorer, batch, pending, results);
+			pending = 0;
+		}
+	}
+	if (pending > 0)
+		score_batch(scorer, batch, pending, results);
+	mlops_call_batch_end(scorer->call, scored);
+
+	PG_RETURN_ARRAYTYPE_P(count == 0 ? construct_empty_array(FLOAT8OID) :
+						  construct_md_array(results, null_results, 1, &count, &lower_bound,
+											 FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
+											 TYPALIGN_DOUBLE));
+}
+
+Datum
+mlops_predict_batch_rows(PG_FUNCTION_ARGS)
+{
+	return predict_batch(fcinfo, false);
+}
+
+Datum
+mlops_predict_batch_array(PG_FUNCTION_ARGS)
+{
+	return predict_batch(fcinfo, true);
 }
 
 Datum

@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -47,9 +48,10 @@ typedef struct View
 
 typedef struct Scorer
 {
-	MlopsScorer scorer;			/* its model is NULL until resolved */
+	MlopsScorer scorer;			/* first; its model is NULL until resolved */
 	View		view;
 	struct varlena *reference;
+	bool		constant;		/* the reference is always this */
 	MemoryContext binding_context;	/* child of context */
 	MlopsBinding *binding;		/* to the row type below; NULL before the first row */
 	Oid			row_type;
@@ -80,21 +82,49 @@ present_view(void)
 	return view;
 }
 
-static bool
-same_view(const View *a, const View *b)
+/*
+ * Is a view that of the present statement?  Asked for each row.
+ */
+static inline bool
+is_present(const View *view)
 {
-	return a->statement == b->statement && a->xmin == b->xmin && a->xmax == b->xmax &&
-		a->completions == b->completions && a->curcid == b->curcid &&
-		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt && a->user == b->user;
+	Snapshot	snapshot;
+
+	if (view->statement != GetCurrentStatementStartTimestamp() || view->user != GetUserId())
+		return false;
+	if (!ActiveSnapshotSet())
+		return view->xmax == InvalidTransactionId;
+	snapshot = GetActiveSnapshot();
+	return view->xmin == snapshot->xmin && view->xmax == snapshot->xmax &&
+		view->completions == snapshot->snapXactCompletionCount &&
+		view->curcid == snapshot->curcid &&
+		view->xcnt == snapshot->xcnt && view->subxcnt == snapshot->subxcnt;
+}
+
+/*
+ * Is this the reference that the call site was resolved for?
+ */
+static inline bool
+same_reference(const Scorer *site, Datum reference)
+{
+	struct varlena *modelref;
+
+	if (site->constant)
+		return true;
+	modelref = PG_DETOAST_DATUM_PACKED(reference);
+	return VARSIZE_ANY_EXHDR(site->reference) == VARSIZE_ANY_EXHDR(modelref) &&
+		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
+			   VARSIZE_ANY_EXHDR(modelref)) == 0;
 }
 
 /*
  * Begin anew: resolve the reference for the present user and statement.
  */
 static void
-resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
+resolve(Scorer *site, struct varlena *modelref, int privilege)
 {
 	MlopsScorer *scorer = &site->scorer;
+	View		view = present_view();
 	MlopsReference reference;
 	MlopsResolved resolved;
 	const MlopsModel *model;
@@ -108,7 +138,7 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	MemoryContextReset(scorer->context);
 
 	mlops_modelref_split(modelref, &reference);
-	mlops_resolve(view->user, &reference, privilege, &resolved);
+	mlops_resolve(view.user, &reference, privilege, &resolved);
 	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
 
 	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
@@ -116,9 +146,12 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 	old = MemoryContextSwitchTo(scorer->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
-	site->view = *view;
+	site->view = view;
 	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
 	model = mlops_model_hold(&resolved, scorer->context);
+	scorer->reader.model = model;
+	scorer->reader.policy = resolved.policy;
+	scorer->reader.counts = &scorer->call->counts;
 	scorer->vector = mlops_vector_create(model);
 	scorer->scratch = palloc(mlops_forest_scratch_size(model->forest));
 	scorer->margins = palloc(mul_size(sizeof(double), model->info.num_groups));
@@ -128,38 +161,59 @@ resolve(Scorer *site, struct varlena *modelref, const View *view, int privilege)
 }
 
 /*
+ * A call site that is not resolved yet.
+ */
+static Scorer *
+create_site(FmgrInfo *flinfo)
+{
+	Scorer	   *site = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Scorer));
+	Node	   *call = flinfo->fn_expr;
+
+	site->scorer.context = AllocSetContextCreate(flinfo->fn_mcxt, "mlops scorer",
+												 ALLOCSET_SMALL_SIZES);
+	site->constant = call != NULL && IsA(call, FuncExpr) &&
+		IsA(linitial(((FuncExpr *) call)->args), Const);
+	flinfo->fn_extra = site;
+	return site;
+}
+
+/*
  * The scorer of this call site, resolved for the reference in argument 0.
  */
 static Scorer *
 get_scorer(FunctionCallInfo fcinfo, int privilege)
 {
 	Scorer	   *site = fcinfo->flinfo->fn_extra;
-	struct varlena *modelref = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
-	View		view = present_view();
 
 	if (site == NULL)
-	{
-		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Scorer));
-		site->scorer.context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "mlops scorer",
-													 ALLOCSET_SMALL_SIZES);
-		fcinfo->flinfo->fn_extra = site;
-	}
-	if (site->scorer.model == NULL || !same_view(&site->view, &view) ||
-		VARSIZE_ANY_EXHDR(site->reference) != VARSIZE_ANY_EXHDR(modelref) ||
-		memcmp(VARDATA_ANY(site->reference), VARDATA_ANY(modelref),
-			   VARSIZE_ANY_EXHDR(modelref)) != 0)
-		resolve(site, modelref, &view, privilege);
+		site = create_site(fcinfo->flinfo);
+	if (site->scorer.model == NULL || !is_present(&site->view) ||
+		!same_reference(site, PG_GETARG_DATUM(0)))
+		resolve(site, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), privilege);
 	else
 		mlops_call_row_begin(site->scorer.call);
 	return site;
 }
 
 /*
- * Read a row, whose type may be another than that of the row before.
+ * The scorer of this call site with the version that argument 0 means, for a
+ * caller with this privilege, before a row is read.  It lives as long as the
+ * call site, and holds until the next call.  Errors ML001 to ML003 and 42501.
  */
-static void
-read_row(Scorer *site, HeapTupleHeader header)
+MlopsScorer *
+mlops_scorer_open(FunctionCallInfo fcinfo, int privilege)
 {
+	return &get_scorer(fcinfo, privilege)->scorer;
+}
+
+/*
+ * Read a row, whose type may be another than that of the row before, with
+ * changes if there are some.  Error ML020.
+ */
+void
+mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader header, Jsonb *changes, void *vector)
+{
+	Scorer	   *site = (Scorer *) scorer;
 	Oid			type = HeapTupleHeaderGetTypeId(header);
 	int32		typmod = HeapTupleHeaderGetTypMod(header);
 	HeapTupleData tuple;
@@ -172,7 +226,7 @@ read_row(Scorer *site, HeapTupleHeader header)
 		site->binding = NULL;
 		MemoryContextReset(site->binding_context);
 		old = MemoryContextSwitchTo(site->binding_context);
-		site->binding = mlops_binding_create(site->scorer.model, desc, &site->scorer.call->counts);
+		site->binding = mlops_binding_create(scorer->model, desc);
 		site->row_type = type;
 		site->row_typmod = typmod;
 		MemoryContextSwitchTo(old);
@@ -183,8 +237,8 @@ read_row(Scorer *site, HeapTupleHeader header)
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
-	mlops_vector_from_tuple(site->scorer.model, site->binding, &tuple, site->scorer.vector,
-							&site->scorer.call->counts);
+	mlops_vector_from_tuple(&scorer->reader, site->binding, &tuple, changes, vector);
+	scorer->binding = site->binding;
 }
 
 /*
@@ -212,18 +266,15 @@ bind_columns(Scorer *site, FunctionCallInfo fcinfo)
 	for (int i = 0; i < count; i++)
 		TupleDescInitEntry(desc, i + 1, TextDatumGetCString(names[i]),
 						   get_fn_expr_argtype(fcinfo->flinfo, i + 2), -1, 0);
-	site->binding = mlops_binding_create(site->scorer.model, desc, &site->scorer.call->counts);
+	site->binding = mlops_binding_create(site->scorer.model, desc);
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * The scorer of this call site with the version that argument 0 means and the
- * vector of the row in argument 1, for a caller with this privilege.  It lives
- * as long as the call site, and holds until the next call.  Errors ML001 to
- * ML003, 42501 and ML020.
+ * Read the row in argument 1.
  */
-MlopsScorer *
-mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
+static inline MlopsScorer *
+read_argument(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *changes)
 {
 	Scorer	   *site = get_scorer(fcinfo, privilege);
 	MlopsScorer *scorer = &site->scorer;
@@ -231,25 +282,41 @@ mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
 	switch (input)
 	{
 		case MLOPS_INPUT_ROW:
-			read_row(site, PG_GETARG_HEAPTUPLEHEADER(1));
-			scorer->binding = site->binding;
+			mlops_scorer_read_row(scorer, PG_GETARG_HEAPTUPLEHEADER(1), changes, scorer->vector);
 			break;
 		case MLOPS_INPUT_ARRAY:
-			mlops_vector_from_array(scorer->model, PG_GETARG_ARRAYTYPE_P(1), scorer->vector,
-									&scorer->call->counts);
+			mlops_vector_from_array(&scorer->reader, PG_GETARG_ARRAYTYPE_P(1), changes, scorer->vector);
 			break;
 		case MLOPS_INPUT_JSONB:
-			mlops_vector_from_jsonb(scorer->model, PG_GETARG_JSONB_P(1), scorer->vector,
-									&scorer->call->counts);
+			mlops_vector_from_jsonb(&scorer->reader, PG_GETARG_JSONB_P(1), changes, scorer->vector);
 			break;
 		case MLOPS_INPUT_COLUMNS:
+			Assert(changes == NULL);
 			if (site->binding == NULL)
 				bind_columns(site, fcinfo);
-			mlops_vector_from_columns(scorer->model, site->binding, fcinfo->args + 2, scorer->vector,
-									  &scorer->call->counts);
+			mlops_vector_from_columns(&scorer->reader, site->binding, fcinfo->args + 2, scorer->vector);
 			break;
 	}
 	return scorer;
+}
+
+/*
+ * The scorer of this call site, as above, with the vector of the row in
+ * argument 1.  Error ML020, too.
+ */
+MlopsScorer *
+mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
+{
+	return read_argument(fcinfo, input, privilege, NULL);
+}
+
+/*
+ * The same, with other values for some features of that row.
+ */
+MlopsScorer *
+mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *changes)
+{
+	return read_argument(fcinfo, input, privilege, changes);
 }
 
 /*

@@ -24,11 +24,21 @@ typedef enum MlopsInput
 	MLOPS_INPUT_COLUMNS			/* names; the values are the arguments after it */
 } MlopsInput;
 
+/* what can be made of margins, as predict() and its sisters do */
+typedef enum MlopsOutput
+{
+	MLOPS_OUTPUT_VALUE,
+	MLOPS_OUTPUT_CLASS,
+	MLOPS_OUTPUT_PROBA,
+	MLOPS_OUTPUT_MARGIN
+} MlopsOutput;
+
 /* valid for the present call; the members belong to the scorer */
 typedef struct MlopsScorer
 {
 	const MlopsModel *model;
 	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
+	MlopsReader reader;			/* how rows are read */
 	const MlopsBinding *binding;	/* of a row: its values are the present row's */
 	void	   *vector;			/* the row, see binding.h */
 	void	   *scratch;		/* of the engine */
@@ -39,9 +49,18 @@ typedef struct MlopsScorer
 	MlopsCall  *call;			/* what is counted of it */
 } MlopsScorer;
 
+extern MlopsScorer *mlops_scorer_open(FunctionCallInfo fcinfo, int privilege);
 extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
+extern MlopsScorer *mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input,
+											  int privilege, Jsonb *changes);
+extern void mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader row, Jsonb *changes,
+								  void *vector);
 extern void mlops_scorer_margin(MlopsScorer *scorer);
 extern void mlops_scorer_transform(MlopsScorer *scorer);
+
+/* in predict.c */
+extern bool mlops_model_gives(const MlopsModel *model, MlopsOutput output);
+extern Datum mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output);
 
 /* a margin or an output; double has every float exactly */
 #define mlops_scorer_value(scorer, values, i) \

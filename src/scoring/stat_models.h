@@ -20,7 +20,7 @@ typedef struct MlopsCounts
 {
 	int64		rows;			/* that have a score */
 	int64		null_rows;		/* with NULL in a feature that a split uses */
-	int64		missing_columns;	/* that a row did not have */
+	int64		missing_columns;	/* that rows did not have */
 	int64		unseen_categories;	/* values */
 } MlopsCounts;
 
@@ -37,7 +37,8 @@ typedef struct MlopsCall
 	bool		ended;			/* is in the statistics as a call */
 	int64		next_timed;		/* row, counted from 0 */
 	int64		timed;			/* rows timed after the first */
-	double		first_seconds;	/* the resolution and the first row */
+	double		first_seconds;	/* the resolution and the first row, and all
+								 * batches */
 	double		timed_seconds;	/* those rows together */
 	instr_time	start;
 	struct MlopsPending *pending;
@@ -69,6 +70,32 @@ mlops_call_row_end(MlopsCall *call)
 	if (unlikely(call->timing))
 		mlops_call_timed_row(call);
 	call->counts.rows++;
+	call->in_row = false;
+}
+
+/*
+ * After mlops_call_row_begin(): not one row is scored but several together.
+ * All of this is timed.
+ */
+static inline void
+mlops_call_batch_begin(MlopsCall *call)
+{
+	if (!call->timing)
+		INSTR_TIME_SET_CURRENT(call->start);
+	call->timing = true;
+}
+
+/* these rows have their scores */
+static inline void
+mlops_call_batch_end(MlopsCall *call, int64 rows)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, call->start);
+	call->first_seconds += INSTR_TIME_GET_DOUBLE(now);
+	call->counts.rows += rows;
+	call->timing = false;
 	call->in_row = false;
 }
 

@@ -183,6 +183,9 @@ call_on_columns(PlannerInfo *root, FuncExpr *call)
 	Oid			function;
 	ArrayType  *array;
 
+	/* a row with changes is read by their names, not by its columns */
+	if (list_length(call->args) != 2)
+		return NULL;
 	if (IsA(row, Var))
 		columns = columns_of_table(root, (Var *) row, &names);
 	else if (IsA(row, RowExpr))

@@ -61,6 +61,7 @@ struct MlopsTrainer
 	int			num_external_fds;	/* that the server counts for us */
 	bool		busy;			/* has a command without an answer */
 	int			library_version[3];
+	MlopsProgress *progress;	/* of the training, not ours */
 	ResourceOwner owner;
 	dlist_node	node;			/* in trainers */
 	MemoryContextCallback callback;
@@ -441,6 +442,8 @@ receive_answer(MlopsTrainer *trainer, MlopsWireType command, MlopsWireType answe
 				if (history == NULL || !mlops_wire_get(cursor, &round, sizeof(round)))
 					report_nonsense(trainer, "Progress is malformed or unexpected.");
 				text = take_text(trainer, cursor);
+				mlops_progress_done(trainer->progress, (int64) round + 1);
+				mlops_progress_metric(trainer->progress, text);
 				if (text[0] != '\0')
 					*history = lappend(*history, text);
 				else
@@ -637,10 +640,10 @@ greet(MlopsTrainer *trainer)
 
 /*
  * Start a trainer, which lives at most as long as the memory context and the
- * current resource owner.
+ * current resource owner.  Rounds are reported to the progress.
  */
 MlopsTrainer *
-mlops_trainer_start(MemoryContext context)
+mlops_trainer_start(MemoryContext context, MlopsProgress *progress)
 {
 	MlopsTrainer *trainer;
 
@@ -654,6 +657,7 @@ mlops_trainer_start(MemoryContext context)
 	trainer->socket = -1;
 	trainer->far_socket = -1;
 	trainer->words = -1;
+	trainer->progress = progress;
 	trainer->owner = CurrentResourceOwner;
 	dlist_push_head(&trainers, &trainer->node);
 	trainer->callback.func = context_callback;

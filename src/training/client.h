@@ -22,6 +22,8 @@
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
+#include "progress.h"
+
 typedef struct MlopsTrainer MlopsTrainer;
 
 /* one parameter of libxgboost, both sides as text */
@@ -52,7 +54,7 @@ typedef struct MlopsTrained
 								 * NIL without a validation matrix */
 } MlopsTrained;
 
-extern MlopsTrainer *mlops_trainer_start(MemoryContext context);
+extern MlopsTrainer *mlops_trainer_start(MemoryContext context, MlopsProgress *progress);
 extern void mlops_trainer_load(MlopsTrainer *trainer,
 							   const MlopsMatrix *train,
 							   const MlopsMatrix *validation,	/* or NULL */

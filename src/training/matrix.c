@@ -551,7 +551,8 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	MlopsPart	part;
 
 	slot_getallattrs(slot);
-	set->rows_read++;
+	if (++set->rows_read % ROWS_PER_CHECK == 0)
+		mlops_progress_done(reader->options->progress, set->rows_read);
 	if (slot->tts_isnull[reader->label])
 	{
 		set->rows_without_label++;
@@ -638,7 +639,7 @@ run_query(Reader *reader)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	plan = mlops_query_prepare(options->query);
+	plan = mlops_query_prepare(options->query, "the query to train from", CURSOR_OPT_PARALLEL_OK);
 	source = linitial(SPI_plan_get_plan_sources(plan));
 
 	spi_context = MemoryContextSwitchTo(reader->context);

@@ -15,6 +15,7 @@
 #include "utils/jsonb.h"
 
 #include "forest/forest.h"
+#include "progress.h"
 #include "registry/feature.h"
 
 /* what the objective that the user asked for says about the label */
@@ -69,6 +70,8 @@ typedef struct MlopsTrainOptions
 
 	bool		balanced;		/* weights so that classes weigh the same */
 	List	   *class_weights;	/* or these, of MlopsClassWeight * */
+
+	MlopsProgress *progress;	/* once the training has begun */
 } MlopsTrainOptions;
 
 extern void mlops_options_params(MlopsTrainOptions *options, Jsonb *params);

@@ -20,12 +20,13 @@
 
 /*
  * Prepare the query.  Error unless it is one statement that reads rows and
- * does nothing else.  SPI is connected.
+ * does nothing else; it calls the query what it is for the user.  SPI is
+ * connected.
  */
 SPIPlanPtr
-mlops_query_prepare(const char *query)
+mlops_query_prepare(const char *query, const char *what, int cursor_options)
 {
-	SPIPrepareOptions options = {.cursorOptions = CURSOR_OPT_PARALLEL_OK};
+	SPIPrepareOptions options = {.cursorOptions = cursor_options};
 	SPIPlanPtr	plan = SPI_prepare_extended(query, &options);
 	List	   *sources;
 	const char *fault = NULL;
@@ -60,7 +61,7 @@ mlops_query_prepare(const char *query)
 	if (fault != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the query to train from must be one SELECT"),
+				 errmsg("%s must be one SELECT", what),
 				 errdetail("%s", fault),
 				 errhint("Pass one statement that begins with SELECT, WITH, VALUES or TABLE and only reads.")));
 	return plan;

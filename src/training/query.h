@@ -13,7 +13,7 @@
 #include "executor/spi.h"
 #include "nodes/pg_list.h"
 
-extern SPIPlanPtr mlops_query_prepare(const char *query);
+extern SPIPlanPtr mlops_query_prepare(const char *query, const char *what, int cursor_options);
 extern List *mlops_query_relations(SPIPlanPtr plan, MemoryContext context);
 
 #endif							/* MLOPS_QUERY_H */

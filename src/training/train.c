@@ -202,6 +202,7 @@ check_register(const char *model, const char *task)
 static void
 boost(Training *training, MemoryContext context)
 {
+	const MlopsTrainOptions *options = &training->options;
 	const MlopsTrainingSet *set = training->set;
 	const MlopsSignature *signature = &set->signature;
 	const char **names = palloc(sizeof(char *) * signature->num_features);
@@ -225,7 +226,7 @@ boost(Training *training, MemoryContext context)
 		matrices[part].num_rows = set->parts[part].num_rows;
 	}
 
-	trainer = mlops_trainer_start(context);
+	trainer = mlops_trainer_start(context, options->progress);
 	mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN],
 					   set->parts[MLOPS_PART_VALIDATION].file != NULL ?
 					   &matrices[MLOPS_PART_VALIDATION] : NULL,
@@ -236,9 +237,9 @@ boost(Training *training, MemoryContext context)
 		if (set->parts[part].file != NULL)
 			mlops_memfile_close(set->parts[part].file);
 	}
+	mlops_progress_phase(options->progress, MLOPS_PHASE_BOOSTING, options->rounds);
 	mlops_trainer_train(trainer, params, list_length(training->params),
-						training->options.rounds, training->options.early_stopping_rounds,
-						&training->trained);
+						options->rounds, options->early_stopping_rounds, &training->trained);
 	mlops_trainer_stop(trainer);
 }
 
@@ -484,7 +485,7 @@ register_version(const Training *training)
 												CStringGetDatum("artifact"),
 												ObjectIdGetDatum(get_namespace_oid(MLOPS_SCHEMA, false)));
 	const Oid	types[] = {TEXTOID, TEXTOID, artifact_type, JSONBOID, TEXTARRAYOID,
-	JSONBOID, TEXTOID, TEXTOID, JSONBOID};
+	JSONBOID, TEXTOID, TEXTOID, JSONBOID, FLOAT8OID};
 	NullableDatum args[lengthof(types)] = {0};
 	bool		isnull;
 
@@ -508,6 +509,7 @@ register_version(const Training *training)
 	args[6] = text_datum("train");
 	args[7] = text_datum(training->options.description);
 	args[8] = jsonb_datum(make_record(training));
+	args[9].isnull = true;		/* no number stands for a missing value */
 	return DatumGetInt32(mlops_call_private("_register_version", lengthof(args), types,
 											args, &isnull));
 }
@@ -545,6 +547,8 @@ train(FunctionCallInfo fcinfo, Training *training)
 	check_register(options->model, NULL);
 
 	INSTR_TIME_SET_CURRENT(clock);
+	options->progress = mlops_progress_begin(MLOPS_WORK_TRAIN, options->model, 0, context);
+	mlops_progress_phase(options->progress, MLOPS_PHASE_READING, -1);
 	training->set = mlops_training_set_read(options);
 	check_register(options->model, task_names[training->set->label->task]);
 	training->params = mlops_options_library_params(options, training->set->label->task,
@@ -555,6 +559,7 @@ train(FunctionCallInfo fcinfo, Training *training)
 	boost(training, context);
 	training->boosting = lap(&clock);
 
+	mlops_progress_phase(options->progress, MLOPS_PHASE_MEASURING, -1);
 	measure(training);
 	training->scoring = lap(&clock);
 

@@ -124,7 +124,8 @@ static const char *const config =
 
 /* one model: train, read, score, print a line */
 static void
-bench(DMatrixHandle train, int trees, int depth, const float *rows, int count)
+bench(DMatrixHandle train, int trees, int depth, const float *rows, int count,
+	  double *batch_ratio, double *call_ratio)
 {
 	BoosterHandle booster;
 	DMatrixHandle proxy;
@@ -229,6 +230,8 @@ bench(DMatrixHandle train, int trees, int depth, const float *rows, int count)
 		   best_ours * 1e9 / trees, best_batch / best_ours, best_call / best_ours,
 		   read_theirs / read_ours, differ);
 	fflush(stdout);
+	*batch_ratio = best_batch / best_ours;
+	*call_ratio = best_call / best_ours;
 	CHECK(XGDMatrixFree(proxy));
 	CHECK(XGBoosterFree(booster));
 	free(forest);
@@ -242,6 +245,11 @@ int
 main(int argc, char **argv)
 {
 	static const int models[][2] = {{100, 6}, {500, 6}, {500, 8}, {1000, 8}, {2000, 10}};
+	/* the ratios that ours must reach; 0: any */
+	static const double least_batch[] = {2, 2, 2, 1, 1};
+	static const double least_call[] = {8, 0, 5, 0, 0};
+	double		batch[lengthof(models)];
+	double		call[lengthof(models)];
 	int			count = argc > 1 ? atoi(argv[1]) : 50000;
 	float	   *train_rows = malloc((size_t) TRAIN_ROWS * COLUMNS * sizeof(float));
 	float	   *labels = malloc(TRAIN_ROWS * sizeof(float));
@@ -259,7 +267,16 @@ main(int argc, char **argv)
 	printf("%10s  %9s  %8s  %8s  %8s  %6s  %8s  %8s  %6s  %6s\n", "", "", "", "", "", "tree",
 		   "/ ours", "/ ours", "/ ours", "differ");
 	for (int i = 0; i < (int) lengthof(models); i++)
-		bench(train, models[i][0], models[i][1], rows, count);
+		bench(train, models[i][0], models[i][1], rows, count, &batch[i], &call[i]);
+	printf("\n");
+	for (int i = 0; i < (int) lengthof(models); i++)
+	{
+		if (least_call[i] > 0)
+			printf("libxgboost, call per row / ours, %d x %d  %6.1f\t(at least %g)\n", models[i][0], models[i][1],
+				   call[i], least_call[i]);
+		printf("libxgboost, batch / ours, row by row, %d x %d  %6.1f\t(at least %g)\n", models[i][0], models[i][1],
+			   batch[i], least_batch[i]);
+	}
 	CHECK(XGDMatrixFree(train));
 	free(train_rows);
 	free(labels);

@@ -13,6 +13,10 @@
  * per row.  The three take turns; the fastest turn of each counts.  Ratios
  * above 1 mean that ours is faster.
  *
+ * The contributions of fewer of these rows are compared likewise, those of the
+ * library computed for all at once.  The difference is the largest of a value,
+ * relative to the largest value of its row.
+ *
  *-------------------------------------------------------------------------
  */
 #include "c.h"
@@ -22,70 +26,17 @@
 #undef snprintf
 #undef sprintf
 
-#include <dlfcn.h>
 #include <math.h>
 #include <time.h>
 
+#include "lightgbm_library.h"
 #include "forest/forest.h"
+#include "forest/shap.h"
 
 #define COLUMNS		28
 #define TRAIN_ROWS	20000
 #define TURNS		7
-
-/* of the library's interface, as far as it is used */
-#define TYPE_FLOAT32	0
-#define TYPE_FLOAT64	1
-#define PREDICT_RAW		1
-
-typedef void *Handle;
-
-static const char *(*last_error) (void);
-static int	(*dataset_create) (const void *data, int type, int32_t rows, int32_t columns,
-							   int row_major, const char *parameters, Handle reference, Handle *out);
-static int	(*dataset_set_field) (Handle dataset, const char *name, const void *data, int count, int type);
-static int	(*dataset_free) (Handle dataset);
-static int	(*booster_create) (Handle dataset, const char *parameters, Handle *out);
-static int	(*booster_update) (Handle booster, int *finished);
-static int	(*booster_save) (Handle booster, int start, int count, int importance, int64_t room,
-							 int64_t *len, char *out);
-static int	(*booster_load) (const char *text, int *iterations, Handle *out);
-static int	(*booster_free) (Handle booster);
-static int	(*predict_batch) (Handle booster, const void *data, int type, int32_t rows, int32_t columns,
-							  int row_major, int predict_type, int start, int count,
-							  const char *parameters, int64_t *len, double *result);
-static int	(*fast_init) (Handle booster, int predict_type, int start, int count, int type,
-						  int32_t columns, const char *parameters, Handle *out);
-static int	(*fast_predict) (Handle fast, const void *row, int64_t *len, double *result);
-static int	(*fast_free) (Handle fast);
-
-static const struct
-{
-	void	   *function;
-	const char *name;
-}			functions[] = {
-	{&last_error, "LGBM_GetLastError"},
-	{&dataset_create, "LGBM_DatasetCreateFromMat"},
-	{&dataset_set_field, "LGBM_DatasetSetField"},
-	{&dataset_free, "LGBM_DatasetFree"},
-	{&booster_create, "LGBM_BoosterCreate"},
-	{&booster_update, "LGBM_BoosterUpdateOneIter"},
-	{&booster_save, "LGBM_BoosterSaveModelToString"},
-	{&booster_load, "LGBM_BoosterLoadModelFromString"},
-	{&booster_free, "LGBM_BoosterFree"},
-	{&predict_batch, "LGBM_BoosterPredictForMat"},
-	{&fast_init, "LGBM_BoosterPredictForMatSingleRowFastInit"},
-	{&fast_predict, "LGBM_BoosterPredictForMatSingleRowFast"},
-	{&fast_free, "LGBM_FastConfigFree"}
-};
-
-#define CHECK(call) \
-	do { \
-		if ((call) != 0) \
-		{ \
-			fprintf(stderr, "%s\n", last_error()); \
-			exit(1); \
-		} \
-	} while (0)
+#define EXPLAINED_ROWS	500
 
 static uint64 state = UINT64CONST(0x9E3779B97F4A7C15);
 
@@ -196,6 +147,74 @@ train(int trees, int leaves, int categorical, int categories, int64_t *len)
 	return text;
 }
 
+/*
+ * Compare the contributions of some rows.
+ */
+static void
+compare_contributions(Handle booster, const MlopsForest *forest, const double *rows, int num_rows)
+{
+	MlopsForestError error;
+	MlopsShap  *shap = mlops_shap_create(forest, &env, &error);
+	double	   *theirs = malloc((size_t) num_rows * (COLUMNS + 1) * sizeof(double));
+	double	   *ours = malloc((size_t) num_rows * (COLUMNS + 1) * sizeof(double));
+	double		best[2] = {INFINITY, INFINITY};
+	double		worst = 0;
+	int64_t		count;
+	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
+	void	   *shap_scratch;
+
+	if (shap == NULL)
+	{
+		fprintf(stderr, "%s\n", error.message);
+		exit(1);
+	}
+	shap_scratch = malloc(mlops_shap_scratch_size(shap));
+	for (int turn = 0; turn < TURNS; turn++)
+	{
+		double		start = now();
+
+		CHECK(predict_batch(booster, rows, TYPE_FLOAT64, num_rows, COLUMNS, 1, PREDICT_CONTRIB, 0, -1,
+							"num_threads=1", &count, theirs));
+		best[0] = Min(best[0], now() - start);
+		start = now();
+		for (int i = 0; i < num_rows; i++)
+		{
+			const double *row = rows + (size_t) i * COLUMNS;
+			double		margin;
+
+			mlops_forest_margin64(forest, row, scratch, &margin);
+			if (!mlops_shap_contributions(shap, forest, row, 0, margin, shap_scratch, &env,
+										  ours + (size_t) i * (COLUMNS + 1), &error))
+			{
+				fprintf(stderr, "%s\n", error.message);
+				exit(1);
+			}
+		}
+		best[1] = Min(best[1], now() - start);
+	}
+	for (int i = 0; i < num_rows; i++)
+	{
+		const double *a = ours + (size_t) i * (COLUMNS + 1);
+		const double *b = theirs + (size_t) i * (COLUMNS + 1);
+		double		largest = 0;
+
+		for (int k = 0; k <= COLUMNS; k++)
+			largest = Max(largest, fabs(b[k]));
+		for (int k = 0; k <= COLUMNS; k++)
+			worst = Max(worst, fabs(a[k] - b[k]) / largest);
+	}
+	printf("     contributions                    %8.1f            %8.1f us  %6.2f          difference %.1g\n",
+		   best[0] / num_rows * 1e6, best[1] / num_rows * 1e6, best[0] / best[1], worst);
+	fflush(stdout);
+	free(shap);
+	free(shap_scratch);
+	free(scratch);
+	free(theirs);
+	free(ours);
+	if (!(worst < 1e-5))
+		exit(1);
+}
+
 static void
 compare(int trees, int leaves, int categorical, int categories, int num_rows)
 {
@@ -251,6 +270,7 @@ compare(int trees, int leaves, int categorical, int categories, int num_rows)
 		   best[0] / num_rows * 1e6, best[1] / num_rows * 1e6, best[2] / num_rows * 1e6,
 		   best[0] / best[2], best[1] / best[2], different, num_rows);
 	fflush(stdout);
+	compare_contributions(booster, forest, rows, Min(num_rows, EXPLAINED_ROWS));
 	CHECK(fast_free(fast));
 	CHECK(booster_free(booster));
 	free(forest);
@@ -268,24 +288,13 @@ int
 main(int argc, char **argv)
 {
 	int			num_rows = argc > 2 ? atoi(argv[2]) : 20000;
-	void	   *library = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
 
-	if (library == NULL || num_rows < 1)
+	if (argc < 2 || num_rows < 1)
 	{
-		fprintf(stderr, "usage: lightgbm_speed LIBRARY [ROWS]: %s\n", argc > 1 ? dlerror() : "no library");
+		fprintf(stderr, "usage: lightgbm_speed LIBRARY [ROWS]\n");
 		return 2;
 	}
-	for (int i = 0; i < (int) lengthof(functions); i++)
-	{
-		void	   *function = dlsym(library, functions[i].name);
-
-		if (function == NULL)
-		{
-			fprintf(stderr, "the library has no %s\n", functions[i].name);
-			return 2;
-		}
-		memcpy(functions[i].function, &function, sizeof(function));
-	}
+	open_library(argv[1]);
 	printf("time per row: the library with all rows, the library row by row, ours row by row;\n"
 		   "then how many times faster ours is than the first and than the second\n");
 	compare(100, 31, 0, 0, num_rows);

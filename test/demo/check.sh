@@ -23,7 +23,7 @@ section() { awk -v heading="--- $1. " 'index($0, "--- ") == 1 { on = index($0, h
 scores() { section "$1" | grep -E '^ +[0-9]+ \|'; }
 
 ended() { [ "$(tail -n 1 "$output")" = 'exit status 0' ]; }
-headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 11 ]; }
+headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 12 ]; }
 auc() { section "$1" | awk '/ auc / { n++; for (i = 3; i <= NF; i++) if ($i ~ /^0\./ && ($i < 0.7 || $i > 0.9)) bad = 1 } END { exit !n || bad }'; }
 scored() { [ "$(scores 6 | wc -l)" -eq 5 ]; }
 promoted() { [ "$(scores 6)" != "$(scores 8)" ] && [ "$(scores 8 | wc -l)" -eq 5 ]; }
@@ -31,9 +31,11 @@ rolled_back() { [ "$(scores 6)" = "$(scores 9)" ]; }
 bound() { [ "$(section 5 | grep -cE '^ [a-z_]+ +\| (numeric|boolean|categorical)')" -eq 20 ]; }
 denied() { [ "$(grep -cE '^ERROR: ' "$output")" -eq 2 ] && [ "$(section 10 | grep -cE '^ERROR: +permission denied')" -eq 2 ]; }
 granted() { [ "$(scores 10)" = "$(scores 9)" ]; }
-history() { [ "$(section 11 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
-log() { [ "$(section 11 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 8 ]; }
-verified() { section 11 | grep -qE '^status +\| OK'; }
+explained() { [ "$(section 11 | awk -F'|' 'NF == 6 && $2 + 0 == n { if (n++ == 0) next; if ($4 ~ /[^ ]/ && $5 + 0 != 0) good++ } END { print n, good }')" = '7 6' ]; }
+reasons() { [ "$(section 11 | grep -cE '^ +[0-9]+ \| bad +\| [1-4] \| [A-Z]')" -eq 4 ]; }
+history() { [ "$(section 12 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
+log() { [ "$(section 12 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
+verified() { section 12 | grep -qE '^status +\| OK'; }
 next_command() {
 	local command
 	command=$(grep -A 2 -e '--- To go on' "$output" | tail -n 1)
@@ -50,6 +52,8 @@ check 'the promotion changes the scores' promoted
 check 'the rollback brings the first scores back' rolled_back
 check 'two statements are denied, and no other one fails' denied
 check 'the granted application gets the scores' granted
+check 'the refused loan is explained, with its values' explained
+check 'its letter gives four reasons in words' reasons
 check 'the history has two promotions and a rollback' history
 check 'the audit log has what happened' log
 check 'the audit log verifies' verified

@@ -22,7 +22,7 @@ CREATE EXTENSION mlops;
 CREATE ROLE modeller LOGIN;
 CREATE ROLE loan_app LOGIN;
 CREATE ROLE auditor LOGIN;
-GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.grant_privilege TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.set_reason, mlops.grant_privilege TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.verify_audit TO auditor;
 CREATE SCHEMA bank AUTHORIZATION modeller;
 
@@ -113,8 +113,46 @@ SELECT mlops.grant_privilege('read', :'model', 'auditor');
 SELECT mlops.export_model(:'model');
 \set ON_ERROR_STOP on
 
+\set ECHO none
+SELECT task = 'binary' AS letters, :'positive' <> '' AS loans,
+       CASE WHEN :'positive' <> '' THEN 'One refused loan' ELSE 'The row with the highest probability' END AS refusal
+FROM mlops.models WHERE model = :'model'
+\gset
+SELECT format(E'SELECT l.%1$I AS refused FROM %2$s l ORDER BY mlops.predict(%3$L, l) DESC, l.%1$I LIMIT 1', :'key', :'rows', :'model') AS choosing
+\gset
+\set ECHO queries
+
+\if :letters
 \echo
-\echo '--- 11. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
+\echo '--- 11.' :refusal: what made its score, for the modeller, and the reasons for its letter, for the application
+\echo
+\connect - modeller
+:choosing
+\gset
+\set ECHO none
+SELECT format(E'SELECT l.%1$I, e.rank, e.feature, e.value, round(e.contribution::numeric, 4) AS contribution, e.reason\nFROM %2$s l, mlops.explain(%3$L, l, top => 6) e\nWHERE l.%1$I = %4$L ORDER BY e.rank;', :'key', :'rows', :'model', :'refused') AS explaining,
+       format(E'SELECT l.%1$I, mlops.predict_class(%3$L, l) AS predicted, r.n, r.reason\nFROM %2$s l, unnest(mlops.reason_codes(%3$L, l, n => 4)) WITH ORDINALITY r (reason, n)\nWHERE l.%1$I = %4$L ORDER BY r.n;', :'key', :'rows', :'model', :'refused') AS reasoning
+\gset
+\set ECHO queries
+\if :loans
+SELECT count(mlops.set_reason(:'model', r.feature, r.text)) AS reasons
+FROM (VALUES ('checking_status', 'Balance of the current account'),
+             ('duration', 'Term of the loan is too long'),
+             ('credit_amount', 'Amount requested is too high'),
+             ('savings_status', 'Savings are too low'),
+             ('credit_history', 'Payment history'),
+             ('installment_commitment', 'Instalments are too high for the income')) r (feature, text);
+\endif
+:explaining
+\connect - loan_app
+:reasoning
+\else
+\echo
+\echo '--- 11. Reasons for a letter: left out, because the model does not tell two classes apart'
+\endif
+
+\echo
+\echo '--- 12. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
 \echo
 \connect - auditor
 SELECT model, version, aliases, left(sha256, 12) AS sha256, created_by, created_at FROM mlops.versions;

@@ -1,84 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * forest_fuzz.c
- *	  Any bytes as a model file: the reader must not read or write where it may
- *	  not, nor take long, nor take much memory, nor keep any; and what it
- *	  accepts must score within bounds, the same by the kernel as by the plain
- *	  walk, and the same by the batch kernels.
+ *	  Any bytes as a model file of XGBoost: the reader must not read or write
+ *	  where it may not, nor take long, nor take much memory, nor keep any; and
+ *	  what it accepts must score within bounds, the same one row at a time, by
+ *	  the plain walk, in batches and after an export as JSON, and have
+ *	  contributions that add up.
  *
  * LLVMFuzzerTestOneInput() is for libFuzzer:
  *		clang -fsanitize=fuzzer,address,undefined -DWITH_LIBFUZZER ...
- * Without it the program changes small models, in both formats, a fixed number
- * of times in a fixed order: forest_fuzz [runs [seed]].
+ * Without it the program changes small models of every kind, in both formats:
+ * their bytes, and the documents before they are written, so that the lengths
+ * of UBJSON fit; see fuzz.h for its arguments.
  *
  *-------------------------------------------------------------------------
  */
-#include "../unit/forest_test.h"
-#include "../unit/forest_batch_check.h"
+#include "../unit/forest_check.h"
+#include "fuzz.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
+/* bytes that the engine may hold while it reads a file of this size */
 #define ALLOWED(size)	(1000000 + 12 * (size))
 
 static long accepted;
-
-/* complain and die, so that a fuzzer keeps the input */
-#define MUST(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "%s:%d: " #condition "\n", __FILE__, __LINE__); \
-			abort(); \
-		} \
-	} while (0)
-
-#define NUM_ROWS	8
-
-/* score a few rows, once more by the plain walk, and once more together */
-static void
-score(MlopsForest *forest)
-{
-	static const float values[] = {0, 1, -1, 2, 3, 5, 0.5f, 31, 32, 300, 1e30f, -1e30f, 16777216.0f};
-	const MlopsTree *trees = mlops_part(forest, MlopsTree, forest->trees);
-	const float *base = mlops_part(forest, float, forest->base_margins);
-	float	   *rows = malloc(NUM_ROWS * forest->num_features * sizeof(float));
-	float	   *margins = malloc(forest->num_groups * sizeof(float));
-	float	   *plain = malloc(forest->num_groups * sizeof(float));
-	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
-	MlopsSimd	simd = accepted % MLOPS_NUM_SIMD;
-
-	for (int i = 0; i < NUM_ROWS; i++)
-	{
-		float	   *row = rows + (size_t) i * forest->num_features;
-
-		for (int k = 0; k < forest->num_features; k++)
-		{
-			uint32		pick = (uint32) (i * 2654435761u + k * 40503u) >> 4;
-
-			row[k] = i == 0 ? NAN : pick % 5 == 0 ? (pick & 64 ? INFINITY : -INFINITY) :
-				pick % 7 == 0 ? NAN : values[pick % lengthof(values)];
-		}
-		mlops_forest_margin(forest, row, scratch, margins);
-		if (forest->booster != MLOPS_BOOSTER_LINEAR)
-		{
-			for (int g = 0; g < forest->num_groups; g++)
-				plain[g] = forest->base_last ? 0 : base[g];
-			for (int t = 0; t < forest->num_trees; t++)
-				plain[trees[t].group] +=
-					mlops_leaf_value(mlops_tree_leaf(forest, &trees[t], row)->u.value,
-									 forest->weighted, trees[t].weight);
-			for (int g = 0; g < forest->num_groups && forest->base_last; g++)
-				plain[g] = base[g] + plain[g];
-			MUST(memcmp(plain, margins, forest->num_groups * sizeof(float)) == 0);
-		}
-		mlops_forest_transform(forest, margins, margins);
-	}
-	MUST(check_batch_briefly(forest, rows, NUM_ROWS, simd));
-	free(rows);
-	free(margins);
-	free(plain);
-	free(scratch);
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
@@ -105,7 +50,9 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 			for (int k = 0; k < mlops_forest_num_categories(forest, i); k++)
 				MUST(mlops_forest_category(forest, i, k) != NULL);
 		}
-		score(forest);
+		MUST_BE_RIGHT(check_forest(forest));
+		if (info.format == MLOPS_FORMAT_XGBOOST_UBJSON)
+			MUST_BE_RIGHT(check_export(forest, data, size));
 		host_release(NULL, forest);
 	}
 	else
@@ -119,67 +66,219 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 
 #ifndef WITH_LIBFUZZER
 
-#define NUM_SEEDS	10
+#define RUNS	80000
 
-static Bytes seeds[NUM_SEEDS];
+static Item *samples[NUM_SAMPLES];
+static Bytes seeds[2 * NUM_SAMPLES];	/* the same as JSON and as UBJSON */
 
-/* small models of several kinds, in both formats */
-static void
-make_seeds(void)
+/* --- changes of a document --- */
+
+typedef struct Place
 {
-	for (int i = 0; i < NUM_SEEDS; i++)
+	Item	   *parent;
+	int			index;
+} Place;
+
+#define MAX_PLACES	2000
+
+static Place places[MAX_PLACES];
+static int	num_places;
+
+static void
+collect(Item *item)
+{
+	for (int i = 0; i < item->count && num_places < MAX_PLACES; i++)
 	{
-		Item	   *root;
-		Item	   *booster;
-
-		switch (i / 2)
-		{
-			case 0:
-				root = small_model();
-				break;
-			case 1:
-				root = small_model();
-				add_categories(find(root, "trees/0", NULL, NULL), 0, (int[]) {0, 2, 3}, 3);
-				add_categories(find(root, "trees/0", NULL, NULL), 2, (int[]) {7}, 1);
-				append_item(find(root, "learner/feature_names", NULL, NULL), text_item("a"));
-				append_item(find(root, "learner/feature_names", NULL, NULL), text_item("b\"c"));
-				break;
-			case 2:
-				root = new_model(3, "multi:softprob", "5E-1");
-				set_number(root, "learner/learner_model_param/num_class", 3);
-				for (int t = 0; t < 9; t++)
-				{
-					Item	   *tree = new_tree(root, t % 3);
-
-					add_leaf(tree, -1, t);
-					split_leaf(tree, 0, t % 3, t - 4, t % 2, 1, 2);
-				}
-				break;
-			case 3:
-				root = small_model();
-				booster = put(find(root, "learner/gradient_booster/model", NULL, NULL), "weight_drop",
-							  new_item(ITEM_FLOATS));
-				add_number(booster, 0.5);
-				set_number(root, "version/0", 3);
-				booster = put(find(root, "learner/gradient_booster/model", NULL, NULL), "cats", new_item(ITEM_OBJECT));
-				booster = append_item(put(booster, "enc", new_item(ITEM_ARRAY)), new_item(ITEM_OBJECT));
-				put(booster, "type", number_item(ITEM_INT, 13));
-				add_number(put(booster, "values", new_item(ITEM_INTS)), 77);
-				break;
-			default:
-				root = new_model(2, "reg:squarederror", "5E-1");
-				replace(root, "learner/gradient_booster/name", text_item("gblinear"));
-				booster = find(root, "learner/gradient_booster/model", NULL, NULL);
-				while (booster->count > 0)
-					free_item(booster->items[--booster->count]);
-				booster = put(booster, "weights", new_item(ITEM_FLOATS));
-				for (int k = 0; k < 3; k++)
-					add_number(booster, k);
-		}
-		seeds[i] = written(root, i % 2);
-		free_item(root);
+		places[num_places++] = (Place) {item, i};
+		collect(item->items[i]);
 	}
 }
+
+/* a place of a document, chosen at random; it has one */
+static Place
+choose_place(Item *root)
+{
+	num_places = 0;
+	collect(root);
+	return places[below(num_places)];
+}
+
+/* put an item in a place; what was there is freed */
+static void
+put_in_place(Place place, Item *item)
+{
+	Item	   *old = place.parent->items[place.index];
+
+	memcpy(item->key, old->key, sizeof(item->key));
+	place.parent->items[place.index] = item;
+	free_item(old);
+}
+
+static double
+any_number(void)
+{
+	static const double edges[] = {
+		-9.2e18, -4294967297.0, -2147483649.0, -2147483648.0, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 31, 32, 63, 64, 65,
+		255, 256, 65535, 65536, 16777215, 16777216, 2147483647, 2147483648.0, 4294967295.0, 4294967296.0, 9.2e18
+	};
+
+	return edges[below(lengthof(edges))];
+}
+
+static double
+any_float(void)
+{
+	static const double edges[] = {
+		0, 1, -1, 0.5, 1e-45, -1e-45, 1e-38, 3.4028235e38, -3.4028235e38, 1e30, 16777216, 1.0000001
+	};
+
+	switch (below(8))
+	{
+		case 0:
+			return NAN;
+		case 1:
+			return below(2) ? INFINITY : -INFINITY;
+		case 2:
+		case 3:
+			return edges[below(lengthof(edges))];
+		default:
+			return ldexp(normal(), below(20) - 10);
+	}
+}
+
+/*
+ * A number that may well be right in its place: so the model is another one,
+ * and often is accepted.
+ */
+static double
+likely_number(const char *key, double old)
+{
+	if (strcmp(key, "default_left") == 0 || strcmp(key, "split_type") == 0)
+		return below(2);
+	if (strcmp(key, "split_indices") == 0 || strcmp(key, "tree_info") == 0)
+		return below(3);
+	if (strcmp(key, "categories") == 0)
+		return below(4) ? below(70) : below(16777216);
+	return below(2) ? old + below(3) - 1 : below(8);
+}
+
+/* numbers that come as strings, and words */
+static Item *
+any_text(void)
+{
+	static const char *const words[] = {
+		"", "0", "1", "2", "3", "-1", "1E39", "NaN", "[5E-1]", "[1E-1,2E-1]", "1000000", "18446744073709551616",
+		"gbtree", "dart", "gblinear", "binary:logistic", "binary:hinge", "binary:logitraw", "reg:squarederror",
+		"reg:gamma", "reg:expectileerror", "reg:quantileerror", "multi:softmax", "multi:softprob", "rank:ndcg",
+		"survival:aft", "c", "q", "best_iteration", "\xc3\xb6", "a\nb", "\"", "\\"
+	};
+
+	return text_item(words[below(lengthof(words))]);
+}
+
+/* a change somewhere in a document */
+static void
+change_document(Item *root)
+{
+	Place		place = choose_place(root);
+	Item	   *item = place.parent->items[place.index];
+	Item	   *other;
+	int			count;
+
+	switch (below(12))
+	{
+		case 0:
+		case 1:
+		case 2:
+		case 3:
+			/* another number, or text */
+			if (item->kind == ITEM_FLOAT)
+				item->number = any_float();
+			else if (item->kind == ITEM_INT)
+				item->number = below(3) ? likely_number(place.parent->key, item->number) : any_number();
+			else if (item->kind == ITEM_STRING)
+				put_in_place(place, any_text());
+			else if (item->count > 0)
+			{
+				/* all numbers of an array */
+				for (int i = 0; i < item->count; i++)
+				{
+					if (item->items[i]->kind == ITEM_FLOAT)
+						item->items[i]->number = any_float();
+					else if (item->items[i]->kind == ITEM_INT && below(2))
+						item->items[i]->number = likely_number(item->key, item->items[i]->number);
+				}
+			}
+			break;
+		case 4:
+			/* it goes */
+			memmove(&place.parent->items[place.index], &place.parent->items[place.index + 1],
+					(place.parent->count - place.index - 1) * sizeof(Item *));
+			place.parent->count--;
+			free_item(item);
+			break;
+		case 5:
+			/* it comes twice */
+			append_item(place.parent, copy_item(item));
+			break;
+		case 6:
+			/* it changes places with its neighbour */
+			other = place.parent->items[(place.index + 1) % place.parent->count];
+			place.parent->items[(place.index + 1) % place.parent->count] = item;
+			place.parent->items[place.index] = other;
+			break;
+		case 7:
+			/* an array of another length */
+			count = item->count;
+			if (item->kind == ITEM_OBJECT || count == 0)
+				break;
+			while (item->count > 0 && below(3) == 0)
+				free_item(item->items[--item->count]);
+			while (item->count > 0 && item->count < 3 * count && below(4))
+				append_item(item, copy_item(item->items[below(item->count)]));
+			break;
+		case 8:
+			/* something else of this model */
+			other = copy_item(item);
+			place = choose_place(root);
+			put_in_place(place, other);
+			break;
+		case 9:
+		case 10:
+			/* something of another model; where that has it, too, if it can be */
+			root = samples[below(NUM_SAMPLES)];
+			num_places = 0;
+			collect(root);
+			other = NULL;
+			for (int tries = 0; tries < 50 && (other == NULL || strcmp(other->key, item->key) != 0); tries++)
+			{
+				Place		from = places[below(num_places)];
+
+				other = from.parent->items[from.index];
+			}
+			put_in_place(place, copy_item(other));
+			break;
+		default:
+			/* a value of another type */
+			switch (below(4))
+			{
+				case 0:
+					other = RAW("null", "Z");
+					break;
+				case 1:
+					other = RAW("true", "T");
+					break;
+				case 2:
+					other = below(2) ? RAW("[]", "[#U\0") : RAW("{}", "{}");
+					break;
+				default:
+					other = below(2) ? any_text() : number_item(below(2) ? ITEM_INT : ITEM_FLOAT, any_number());
+			}
+			put_in_place(place, other);
+	}
+}
+
+/* --- changes of bytes --- */
 
 /* change the bytes at random */
 static void
@@ -240,7 +339,7 @@ change(Bytes *bytes)
 			break;
 		default:
 			/* a piece of another model */
-			other = &seeds[below(NUM_SEEDS)];
+			other = &seeds[below(2 * NUM_SAMPLES)];
 			from = next_random() % other->len;
 			len = below(200);
 			len = Min(Min(len, other->len - from), bytes->len - at);
@@ -248,40 +347,77 @@ change(Bytes *bytes)
 	}
 }
 
+/* a changed model */
+static Bytes
+make_input(void)
+{
+	int			number = below(NUM_SAMPLES);
+	bool		document = below(3) > 0;
+	Bytes		bytes = {0};
+
+	if (document)
+	{
+		Item	   *root = copy_item(samples[number]);
+
+		for (int i = below(4); i >= 0 && root->count > 0; i--)
+			change_document(root);
+		bytes = written(root, below(2));
+		free_item(root);
+	}
+	else
+	{
+		const Bytes *seed = &seeds[2 * number + below(2)];
+
+		add_bytes(&bytes, seed->data, seed->len);
+	}
+	for (int i = document ? below(16) - 14 : below(3); i >= 0; i--)
+		change(&bytes);
+	return bytes;
+}
+
 int
 main(int argc, char **argv)
 {
-	long		runs = argc > 1 ? atol(argv[1]) : 500000;
-
-	if (argc > 2)
-		random_state = strtoull(argv[2], NULL, 10);
-	make_seeds();
-	for (int i = 0; i < NUM_SEEDS; i++)
-		LLVMFuzzerTestOneInput((const uint8 *) seeds[i].data, seeds[i].len);
-	if (accepted != NUM_SEEDS)
+	for (int i = 0; i < NUM_SAMPLES; i++)
 	{
-		fprintf(stderr, "only %ld of %d models were accepted unchanged\n", accepted, NUM_SEEDS);
-		return 1;
+		samples[i] = sample_model(i);
+		for (int binary = 0; binary <= 1; binary++)
+		{
+			Bytes	   *seed = &seeds[2 * i + binary];
+
+			*seed = written(samples[i], binary);
+			LLVMFuzzerTestOneInput((const uint8 *) seed->data, seed->len);
+			if (accepted != 2 * i + binary + 1)
+			{
+				fprintf(stderr, "sample %d is not accepted unchanged\n", i);
+				return 1;
+			}
+		}
 	}
-	for (long run = 0; run < runs; run++)
+	fuzz_init("forest_fuzz", RUNS, argc, argv);
+	while (fuzz_next())
 	{
-		const Bytes *seed = &seeds[below(NUM_SEEDS)];
-		Bytes		bytes = {0};
-		uint8	   *exact;
+		Bytes		bytes = make_input();
+		uint8	   *exact = malloc(Max(bytes.len, 1));
 
-		add_bytes(&bytes, seed->data, seed->len);
-		for (int i = below(3); i >= 0; i--)
-			change(&bytes);
-		exact = malloc(Max(bytes.len, 1));
+		/* memory of just this size, so that a read beyond it is seen */
 		memcpy(exact, bytes.data, bytes.len);
+		fuzz.input = exact;
+		fuzz.len = bytes.len;
 		LLVMFuzzerTestOneInput(exact, bytes.len);
+		fuzz.input = NULL;
 		free(exact);
 		free(bytes.data);
 	}
-	printf("%ld changed models, %ld of them accepted\n", runs, accepted - NUM_SEEDS);
-	for (int i = 0; i < NUM_SEEDS; i++)
-		free(seeds[i].data);
-	return 0;
+	printf("forest_fuzz: %ld runs of seed " UINT64_FORMAT ", %ld models accepted, %ld rows with contributions, %ld exports\n",
+		   fuzz_runs(), fuzz.seed, accepted - 2 * NUM_SAMPLES, checked_contributions, checked_exports);
+	for (int i = 0; i < NUM_SAMPLES; i++)
+	{
+		free_item(samples[i]);
+		free(seeds[2 * i].data);
+		free(seeds[2 * i + 1].data);
+	}
+	return accepted > 2 * NUM_SAMPLES && checked_contributions > 0 ? 0 : 1;
 }
 
 #endif							/* WITH_LIBFUZZER */

@@ -1,20 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * lightgbm_reader.c
- *	  Fuzzes the reader of LightGBM's files and the kernel behind it.
+ *	  Fuzzes the reader of LightGBM's files, the kernel behind it, and the
+ *	  contributions.
  *
- * Without arguments: models of the fixtures, changed at random, a fixed number
- * of times from a fixed seed.  lightgbm_reader RUNS [SEED] does as many from
- * another seed; lightgbm_reader FILE reads one file.  What is accepted is
- * scored by the kernels, row by row and together, and by the plain definition
- * of the model; any difference, and anything that a sanitizer sees, is a failure.
+ * Models of the fixtures, changed at random; see fuzz.h for the arguments.
+ * What is accepted is scored row by row, in batches and by the plain definition
+ * of the model, and explained, unless its counts do not allow that.
  *
  *-------------------------------------------------------------------------
  */
 #include "../unit/lightgbm_model.h"
-#include "../unit/forest_batch_check.h"
+#include "fuzz.h"
 
-#define RUNS	20000
+#define RUNS	60000
+
+/* bytes that the engine may hold while it reads a file of this size */
+#define ALLOWED(size)	(1048576 + 64 * (size))
+
+/* more than a batch scores one by one */
+#define ROWS	35
 
 static const char *const names[] = {
 	"binary.txt", "category_few.txt", "category_many.txt", "constant.txt", "linear.txt",
@@ -22,42 +27,28 @@ static const char *const names[] = {
 	"pandas.txt", "regression_sqrt.txt", "rf.txt", "v2.txt", "v3_early.txt"
 };
 
-/* do the batch kernels give what the row kernel gives? */
-static bool
-batch_agrees(MlopsForest *forest)
-{
-	double	   *rows = malloc(4 * forest->num_features * sizeof(double));
-	bool		same;
+static long accepted;
 
-	for (int k = 0; k < 4 * forest->num_features; k++)
-		rows[k] = random_value();
-	same = check_batch_briefly(forest, rows, 4, next_random() % MLOPS_NUM_SIMD);
-	free(rows);
-	return same;
-}
-
-/* read, and if it is a model, score; false if something is wrong */
-static bool
-try(const char *text, size_t len, int *accepted)
+/* read, and if it is a model, score */
+static void
+try(const char *text, size_t len)
 {
-	char	   *exact = malloc(Max(len, 1));
 	MlopsForest *forest;
-	bool		right = true;
 
-	/* memory of just this size, so that a read beyond it is seen */
-	memcpy(exact, text, len);
-	memory.limit = 64 * len + (1 << 20);
-	forest = read_model(exact, len);
-	free(exact);
+	memory.peak = 0;
+	forest = read_model(text, len);
+	MUST(memory.peak <= ALLOWED(len));
+	MUST((forest != NULL) == (error.code == MLOPS_FOREST_OK));
 	if (forest != NULL)
 	{
-		right = score_rows(forest, 4) == 0 && batch_agrees(forest);
+		MUST(score_rows(forest, ROWS) == 0);
+		MUST(explain_rows(forest, 1) == 0);
 		memory_release(NULL, forest);
-		(*accepted)++;
+		accepted++;
 	}
-	else if (error.code == MLOPS_FOREST_OK || error.message[0] == '\0')
-		right = false;
-	return right && memory.held == 0;
+	else
+		MUST(error.message[0] != '\0' && error.offset <= len);
+	MUST(memory.held == 0);
 }
 
 /* change some bytes anywhere */
@@ -143,30 +134,18 @@ change_word(const char *text, size_t *len)
 int
 main(int argc, char **argv)
 {
-	int			runs = argc > 1 ? atoi(argv[1]) : RUNS;
-	int			accepted = 0;
 	char	   *texts[lengthof(names)];
 	size_t		lens[lengthof(names)];
 
-	if (argc == 2 && runs == 0)
-	{
-		static char buffer[1 << 20];
-		FILE	   *file = fopen(argv[1], "rb");
-		size_t		len = file != NULL ? fread(buffer, 1, sizeof(buffer), file) : 0;
-
-		if (file != NULL)
-			fclose(file);
-		return try(buffer, len, &accepted) ? 0 : 1;
-	}
-	if (argc > 2)
-		random_state = strtoull(argv[2], NULL, 10);
 	for (int i = 0; i < (int) lengthof(names); i++)
 		texts[i] = read_file(names[i], &lens[i]);
-	for (int run = 0; run < runs; run++)
+	fuzz_init("lightgbm_reader", RUNS, argc, argv);
+	while (fuzz_next())
 	{
 		int			i = next_random() % lengthof(names);
 		size_t		len = lens[i];
 		char	   *text;
+		char	   *exact;
 
 		if (next_random() % 4 == 0)
 		{
@@ -176,23 +155,20 @@ main(int argc, char **argv)
 		}
 		else
 			text = change_word(texts[i], &len);
-		if (!try(text, len, &accepted))
-		{
-			FILE	   *file = fopen("build/fuzz/lightgbm_reader.failed", "wb");
 
-			if (file != NULL)
-			{
-				fwrite(text, 1, len, file);
-				fclose(file);
-			}
-			printf("run %d of seed " UINT64_FORMAT " went wrong with %s; see build/fuzz/lightgbm_reader.failed\n",
-				   run, random_state, names[i]);
-			return 1;
-		}
+		/* memory of just this size, so that a read beyond it is seen */
+		exact = malloc(Max(len, 1));
+		memcpy(exact, text, len);
+		fuzz.input = exact;
+		fuzz.len = len;
+		try(exact, len);
+		fuzz.input = NULL;
+		free(exact);
 		free(text);
 	}
+	printf("lightgbm_reader: %ld runs of seed " UINT64_FORMAT ", %ld models accepted\n",
+		   fuzz_runs(), fuzz.seed, accepted);
 	for (int i = 0; i < (int) lengthof(names); i++)
 		free(texts[i]);
-	printf("%d runs, %d models accepted\n", runs, accepted);
 	return accepted > 0 ? 0 : 1;
 }

@@ -2,8 +2,9 @@
 \set ECHO none
 \set QUIET 1
 \ir ../fixtures/stump.sql
+\set top `pwd`
 BEGIN;
-SELECT plan(87);
+SELECT plan(114);
 
 -- Half of the rows went to each side of every split, so a tree that gives l or
 -- r has a mean of (l + r) / 2: 0.5, 0, 0 and 0, and the score is the sum.
@@ -134,7 +135,22 @@ SELECT is(mlops.reason_codes('explain_classes/1', '{"a": 0}'::jsonb, class => 'b
 SELECT is(mlops.reason_codes('explain_classes/1', '{"a": 0}'::jsonb, class => 'blue', adverse => 'down'), '{a}', 'its other direction');
 SELECT mlops.set_reason('explain_test', 'debts', 'Income too low');
 SELECT is((SELECT mlops.reason_codes('explain_test', a) FROM applicant a WHERE id = 1), '{Income too low}', 'a text of two features is given once');
-SELECT is((SELECT mlops.reason_codes('explain_test', a, 2) FROM applicant a WHERE id = 3), '{Income too low,cars}', 'and leaves its place to the next');
+SELECT is(mlops.reason_codes('explain_test', '{"income": 20.5, "debts": 5, "age": 50, "cars": 3, "unused": 1}'::jsonb, 2), '{Income too low,cars}',
+    'and leaves its place to the next');
+SELECT is((SELECT mlops.reason_codes('explain_test', a) FROM applicant a WHERE id = 3), '{debts,cars}',
+    'a missing value has not what is said of one that is too high or too low');
+SELECT lives_ok($$SELECT mlops.set_reason('explain_test', 'debts', 'Debts not stated', 'missing')$$, 'a text for a missing value');
+SELECT mlops.set_reason('explain_test', 'income', 'Income not stated', 'missing');
+SELECT is((SELECT mlops.reason_codes('explain_test', a) FROM applicant a WHERE id = 3), '{Debts not stated,cars}', 'is given for it');
+SELECT is((SELECT mlops.reason_codes('explain_test', to_jsonb(a)) FROM applicant a WHERE id = 3), '{Debts not stated,cars}', 'as for a null of JSON');
+SELECT is((SELECT mlops.reason_codes('explain_test', a) FROM applicant a WHERE id = 1), '{Income too low}', 'and not for a value');
+SELECT results_eq($$SELECT e.feature, e.reason FROM applicant a, mlops.explain('explain_test', a) e WHERE id = 3 AND rank > 0$$,
+    $$VALUES ('income', 'Income not stated'), ('debts', 'Debts not stated'), ('age', NULL), ('cars', NULL)$$, 'explain has it in both directions');
+SELECT mlops.set_reason('explain_city', 'city', 'City not known', 'missing');
+SELECT mlops.set_reason('explain_city', 'city', 'City', 'down');
+SELECT results_eq($$SELECT c.city, mlops.reason_codes('explain_city/1', jsonb_build_object('city', c.city), adverse => 'down')
+                    FROM (VALUES (1, 'Natal'), (2, 'Lima'), (3, NULL)) c (n, city) ORDER BY n$$,
+    $$VALUES ('Natal', '{City}'::text[]), ('Lima', '{City not known}'), (NULL, '{City not known}')$$, 'a category that the model does not know is missing');
 SELECT throws_ok($$SELECT mlops.reason_codes('explain_test', '{}'::jsonb, adverse => 'both')$$, '22023', NULL, 'both is not a direction of harm');
 SELECT throws_ok($$SELECT mlops.reason_codes('explain_test', '{}'::jsonb, 0)$$, '22023', 'n must be at least 1', 'n is at least 1');
 
@@ -175,6 +191,77 @@ SELECT results_eq($$SELECT * FROM mlops.feature_importance('explain_linear/1', '
 SELECT throws_ok($$SELECT * FROM mlops.feature_importance('explain_linear/1')$$, 'ML021', 'version 1 of model "explain_linear" has no gain', 'which has no gain');
 SELECT throws_ok($$SELECT * FROM mlops.feature_importance('explain_test', 'x')$$, '22023', NULL, 'no such kind');
 SELECT is_empty($$SELECT * FROM mlops.feature_importance(NULL)$$, 'a NULL reference');
+
+--
+-- LightGBM
+--
+SELECT set_config('test.top', :'top', true) \g /dev/null
+CREATE FUNCTION pg_temp.fixture(name text) RETURNS bytea LANGUAGE SQL
+    AS $$ SELECT pg_read_binary_file(current_setting('test.top') || '/test/fixtures/lightgbm/' || name) $$;
+-- income up to 3000: debts up to 2 give 0.25, more 1.25; else -0.75; what is missing goes left
+CREATE FUNCTION pg_temp.lightgbm(counts text DEFAULT E'leaf_count=20 60 20\ninternal_count=100 40\n',
+                                 gains text DEFAULT E'split_gain=40 10\n', averaged text DEFAULT '') RETURNS mlops.artifact
+    LANGUAGE SQL AS $$
+    SELECT convert_to(concat(E'tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=2\n',
+                             E'objective=regression\n', averaged, E'feature_names=income debts unused\n',
+                             E'feature_infos=[0:9999] [0:9] none\ntree_sizes=', octet_length(t), ' ', octet_length(t), E'\n\n',
+                             t, replace(t, 'Tree=0', 'Tree=1'), E'end of trees\n'), 'UTF8')::mlops.artifact
+    FROM concat(E'Tree=0\nnum_leaves=3\nnum_cat=0\nsplit_feature=0 1\n', gains, E'threshold=3000 2\ndecision_type=10 10\n',
+                E'left_child=1 -1\nright_child=-2 -3\nleaf_value=0.25 -0.75 1.25\n', counts, E'\n\n') AS t $$;
+SELECT mlops.import_model('explain_lightgbm', pg_temp.lightgbm());
+SELECT is(mlops.contributions('explain_lightgbm/1', '{1800,4,NULL}'::float8[]), '{2.1,0.7,0,-0.3}', 'LightGBM: contributions by counts of rows');
+SELECT is(mlops.contributions('explain_lightgbm/1', '{NULL,NULL,1}'::float8[]), '{1.5,-0.7,0,-0.3}', 'missing values go the way of their split');
+SELECT results_eq($$SELECT rank, feature, value, contribution FROM mlops.explain('explain_lightgbm/1', '{"income": 5000, "debts": 4.0, "unused": 3}'::jsonb)$$,
+    $$VALUES (0, '(base)', NULL, -0.3::float8), (1, 'income', '5000', -1.4), (2, 'debts', '4.0', 0.2)$$, 'explain');
+SELECT is(mlops.reason_codes('explain_lightgbm/1', '{"income": 5000, "debts": 4.0, "unused": 3}'::jsonb), '{debts}', 'reason_codes');
+SELECT results_eq($$SELECT k, f.feature, f.importance, f.share FROM unnest('{weight,gain,cover,total_gain,total_cover}'::text[]) WITH ORDINALITY k (k, n),
+                    mlops.feature_importance('explain_lightgbm/1', k.k) f ORDER BY n, rank$$,
+    $$VALUES ('weight', 'income', 2::float8, 0.5::float8), ('weight', 'debts', 2, 0.5), ('gain', 'income', 40, 0.8), ('gain', 'debts', 10, 0.2),
+             ('cover', 'income', 100, 100 / 140::float8), ('cover', 'debts', 40, 40 / 140::float8), ('total_gain', 'income', 80, 0.8),
+             ('total_gain', 'debts', 20, 0.2), ('total_cover', 'income', 200, 200 / 280::float8), ('total_cover', 'debts', 80, 80 / 280::float8)$$,
+    'importances');
+SELECT mlops.import_model('explain_averaged', pg_temp.lightgbm(averaged => E'average_output\n'));
+SELECT is(mlops.contributions('explain_averaged/1', '{1800,4,NULL}'::float8[]), '{2.1,0.7,0,-0.3}', 'of a forest: those of its margin, which is a sum');
+SELECT is(mlops.predict('explain_averaged/1', '{1800,4,NULL}'::float8[]), 1.25::float8, 'and not of the mean that it predicts');
+
+SELECT mlops.import_model('explain_no_counts', pg_temp.lightgbm(counts => ''));
+SELECT throws_ok($$SELECT mlops.contributions('explain_no_counts/1', '{1,2,3}'::float8[])$$, 'ML011',
+    'version 1 of model "explain_no_counts" cannot be explained', 'a file without counts');
+SELECT throws_ok($$SELECT * FROM mlops.feature_importance('explain_no_counts/1', 'cover')$$, 'ML021',
+    'version 1 of model "explain_no_counts" has no cover', 'has no cover');
+SELECT is((SELECT importance FROM mlops.feature_importance('explain_no_counts/1') WHERE rank = 1), 40::float8, 'but gains');
+SELECT mlops.import_model('explain_wrong_counts', pg_temp.lightgbm(counts => E'leaf_count=20 -60 20\ninternal_count=100 40\n'));
+SELECT lives_ok($$SELECT mlops.predict('explain_wrong_counts/1', '{1,2,3}'::float8[])$$, 'a negative count is scored');
+SELECT throws_ok($$SELECT mlops.reason_codes('explain_wrong_counts/1', '{"income": 1, "debts": 2, "unused": 3}'::jsonb)$$, 'ML011', NULL, 'but not explained');
+SELECT mlops.import_model('explain_no_gains', pg_temp.lightgbm(gains => ''));
+SELECT throws_ok($$SELECT * FROM mlops.feature_importance('explain_no_gains/1')$$, 'ML021', NULL, 'a file without gains');
+SELECT is((SELECT importance FROM mlops.feature_importance('explain_no_gains/1', 'weight') WHERE rank = 1), 2::float8, 'has weights');
+SELECT mlops.import_model('explain_equations', pg_temp.fixture('linear.txt')::mlops.artifact);
+SELECT throws_ok($$SELECT mlops.contributions('explain_equations/1', '{1,2,3}'::float8[])$$, 'ML011', NULL, 'linear trees have no contributions');
+SELECT isnt_empty($$SELECT * FROM mlops.feature_importance('explain_equations/1')$$, 'but importances');
+
+-- categories by their texts
+SELECT mlops.import_model('explain_pandas', pg_temp.fixture('pandas.txt')::mlops.artifact);
+CREATE TEMPORARY TABLE person (branch text, age integer, city text, amount numeric);
+INSERT INTO person VALUES ('5', 20, 'Köln', 1.50), ('9', 70, 'Bonn', NULL);
+SELECT results_eq($$SELECT p.age, e.feature, e.value FROM person p, mlops.explain('explain_pandas/1', p) e WHERE rank > 0 ORDER BY p.age, e.feature$$,
+    $$VALUES (20, 'age', '20'), (20, 'amount', '1.50'), (20, 'branch', '5'), (20, 'city', 'Köln'),
+             (70, 'age', '70'), (70, 'amount', NULL), (70, 'branch', '9'), (70, 'city', 'Bonn')$$, 'values and texts of the row');
+SELECT ok(bool_and(abs((SELECT sum(c) FROM unnest(mlops.contributions('explain_pandas/1', p)) c) - (mlops.predict_margin('explain_pandas/1', p))[1]) < 1e-11),
+    'which add up to the margin') FROM person p;
+
+-- the library's own, of classes
+SELECT mlops.import_model('explain_library', pg_temp.fixture('multiclass.txt')::mlops.artifact);
+CREATE FUNCTION pg_temp.numbers(file text, skip integer) RETURNS TABLE (line bigint, part bigint, numbers float8[]) LANGUAGE SQL AS $$
+    SELECT l.n - skip, p.n, string_to_array(p.p, ' ')::float8[]
+    FROM string_to_table(rtrim(convert_from(pg_temp.fixture(file), 'UTF8'), E'\n'), E'\n') WITH ORDINALITY l (l, n),
+         string_to_table(l.l, ' | ') WITH ORDINALITY p (p, n) WHERE l.n > skip $$;
+SELECT is((SELECT array_agg(DISTINCT abs(c.ours - c.theirs) < 1e-9)
+           FROM pg_temp.numbers('multiclass.rows.txt', 1) r JOIN pg_temp.numbers('multiclass.shap.txt', 2) s ON s.line = r.line AND r.part = 1,
+                unnest(mlops.contributions('explain_library/1', r.numbers, (s.part - 1)::text), s.numbers) AS c (ours, theirs)), '{t}', 'every class has the contributions that LightGBM gives');
+SELECT is((SELECT array_agg(DISTINCT mlops.contributions('explain_library/1', r.numbers) =
+                                     mlops.contributions('explain_library/1', r.numbers, mlops.predict_class('explain_library/1', r.numbers)))
+           FROM pg_temp.numbers('multiclass.rows.txt', 1) r WHERE r.part = 1), '{t}', 'without a class, those of the predicted one');
 
 --
 -- Privileges: score gets reasons, read gets numbers, manage sets texts

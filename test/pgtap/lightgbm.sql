@@ -185,8 +185,8 @@ SELECT throws_ok($$SELECT convert_to(replace(convert_from(pg_temp.split('regress
     'ML010', 'model file cannot be used: the line num_class is there twice', 'a line that is there twice');
 
 SELECT mlops.import_model('lightgbm_unexplained', pg_temp.split('regression', 8)::mlops.artifact) \g /dev/null
-SELECT throws_ok($$SELECT mlops.contributions('lightgbm_unexplained/1', '{1,2}'::float8[])$$, 'ML011', NULL, 'contributions are of XGBoost models');
-SELECT throws_ok($$SELECT mlops.feature_importance('lightgbm_unexplained/1')$$, 'ML011', NULL, 'and so is importance');
+SELECT throws_ok($$SELECT mlops.contributions('lightgbm_unexplained/1', '{1,2}'::float8[])$$, 'ML011', NULL, 'a file without counts has no contributions');
+SELECT throws_ok($$SELECT mlops.feature_importance('lightgbm_unexplained/1')$$, 'ML021', NULL, 'and one without gains no gain');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -129,7 +129,7 @@ SELECT throws_ok($$TRUNCATE mlops.alias_change$$, 'ML040', NULL, 'history is nev
 SET LOCAL session_replication_role = replica;
 SELECT throws_ok($$DELETE FROM mlops.version$$, 'ML040', NULL, 'not by a replica role either');
 RESET session_replication_role;
-SELECT throws_ok($$SELECT mlops._register_version('m', 'binary', NULL, NULL, NULL, NULL, 'import', NULL, NULL)$$,
+SELECT throws_ok($$SELECT mlops._register_version('m', 'binary', NULL, NULL, NULL, NULL, 'import', NULL, NULL, NULL)$$,
                  '42501', NULL, 'private functions cannot be called directly');
 
 --

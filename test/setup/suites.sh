@@ -19,9 +19,20 @@ suite_unit() {
 	harness -- "${PROGRAMS[@]}" "${FILES[@]}"
 }
 
+# In "make check" each target does its fixed number of runs.  The goal by itself
+# is for longer: FUZZ_SECONDS for each, or FUZZ_RUNS.
 suite_fuzz() {
 	build_programs
-	harness test/setup/as-tap.sh -- "${PROGRAMS[@]}"
+	if [ "$goal" = fuzz ]; then
+		[ -n "${FUZZ_RUNS:-}" ] || export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+		TEST_TIMEOUT=$((TEST_TIMEOUT + ${FUZZ_SECONDS:-86400}))
+	else
+		unset FUZZ_RUNS FUZZ_SECONDS
+	fi
+	harness test/setup/as-tap.sh -- "${PROGRAMS[@]}" > "$CHECK/fuzz/result"
+	sed '$d' "$CHECK/fuzz/result"
+	sed -n 's/^# \(.* runs of seed \)/    \1/p' "$CHECK"/fuzz/*.tap
+	tail -n 1 "$CHECK/fuzz/result"
 }
 
 suite_regress() {
@@ -120,18 +131,24 @@ regress() {
 	echo "$passed $((total - passed))"
 }
 
-# The benchmarks, one after the other, in C alone and on one server.
+# The benchmarks, one after the other, in C alone and on one server; then a table
+# of the figures that have a limit.  Fails if one is missed or a benchmark ends
+# with an error.
 run_benchmarks() {
-	local bench
+	local bench name logs=$BUILD/benchmarks failed=0
 	run_logged "$BUILD/bench.log" make WERROR=-Werror bench-programs || die 'a benchmark could not be built'
+	fresh_dir "$logs"
 	server_start check 'fsync = off'
 	for bench in build/bench/* test/bench/*.sh; do
-		if [[ -z "${TESTS:-}" || " $TESTS " == *" $(basename "$bench" .sh) "* ]]; then
+		name=$(basename "$bench" .sh)
+		if [[ -z "${TESTS:-}" || " $TESTS " == *" $name "* ]]; then
 			say "$bench"
-			as_tester "$bench"
+			as_tester "$bench" 2>&1 | tee "$logs/$name" || { echo "$name ended with an error"; failed=1; }
 		fi
 	done
 	server_stop check
+	say 'what has a limit'
+	(cd "$logs" && perl "$TOP/test/setup/limits.pl" *) && [ "$failed" -eq 0 ]
 }
 
 # run_suite NAME: run it apart, show what it shows, add up its last line.

@@ -54,12 +54,15 @@ $node->safe_psql('bank', q{
 	SELECT mlops.promote('risk/2', reason => 'better');
 	SELECT mlops.rollback('risk', reason => 'worse');
 	SELECT mlops.promote('risk/2', 'challenger', 'again');
-	SELECT mlops.grant_privilege('score', 'risk', 'teller')}, extra_params => ['-U', 'maker']);
+	SELECT mlops.grant_privilege('score', 'risk', 'teller');
+	SELECT mlops.set_scoring_policy('risk', 'null', 'other', 'the feed has gaps')}, extra_params => ['-U', 'maker']);
+$node->safe_psql('bank', "SELECT mlops.import_model('gaps', '" . artifact(4) . "', missing => -999)", extra_params => ['-U', 'maker']);
 is($node->safe_psql('bank', q{SELECT mlops.predict('risk', '{0}'::float8[])}), '1', 'score in one database');
 is($node->safe_psql('other', q{SELECT mlops.predict('risk', '{0}'::float8[])}), '9', 'score in the other');
 
 my $before = $node->safe_psql('bank', $state);
 like($before, qr/"created_by": "maker"/, 'the maker is recorded');
+like($before, qr/"missing": -999/, 'so is the number for a missing value');
 
 # a private function granted to a role is still closed
 my ($ret, $out, $err) = $node->psql('bank', q{SELECT mlops._move_alias(1, 'champion', 'promote', 2, 'x', NULL)},
@@ -82,12 +85,18 @@ $standby->start;
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('bank', $state), $before, 'a standby shows the same');
 is($standby->safe_psql('bank', q{SELECT mlops.predict('risk', '{0}'::float8[])}), '1', 'a standby scores');
+is($standby->safe_psql('bank', q{SELECT mlops.predict('risk', s) FROM (SELECT 1 AS x) s}), '1', 'by the policy for missing columns');
 is($standby->safe_psql('bank', q{SELECT status FROM mlops.verify_audit()}), 'OK', 'a standby verifies');
 ($ret, $out, $err) = $standby->psql('bank', q{SELECT mlops.promote('risk/2', reason => 'x')});
 like($err, qr/read-only transaction/, 'a standby does not promote');
 $node->safe_psql('bank', q{SELECT mlops.promote('risk/2', reason => 'moved')}, extra_params => ['-U', 'maker']);
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('bank', q{SELECT mlops.predict('risk', '{0}'::float8[])}), '2', 'and follows a promotion');
+$node->safe_psql('bank', q{SELECT mlops.set_scoring_policy('risk', 'error', reason => 'no more')}, extra_params => ['-U', 'maker']);
+$node->wait_for_catchup($standby);
+($ret, $out, $err) = $standby->psql('bank', q{SELECT mlops.predict('risk', s) FROM (SELECT 1 AS x) s});
+like($err, qr/row lacks 1 column/, 'and a policy');
+$node->safe_psql('bank', q{SELECT mlops.set_scoring_policy('risk', 'null', reason => 'it has')}, extra_params => ['-U', 'maker']);
 $standby->stop;
 $before = $node->safe_psql('bank', $state);
 
@@ -110,6 +119,7 @@ for my $format ('plain', 'custom', 'directory')
 	}
 	is($node->safe_psql("restored_$format", $state), $before, "$format: all is there, with users and times");
 	is($node->safe_psql("restored_$format", q{SELECT mlops.predict('risk', '{0}'::float8[])}), '2', "$format: it scores");
+	is($node->safe_psql("restored_$format", q{SELECT mlops.predict('risk', s) FROM (SELECT 1 AS x) s}), '2', "$format: by its policy");
 	is($node->safe_psql("restored_$format", q{SELECT status FROM mlops.verify_audit()}), 'OK', "$format: the audit log verifies");
 	is( $node->safe_psql("restored_$format", q{SELECT encode(sha256(mlops.export_model('risk/2')), 'hex') = sha256
 			FROM mlops.versions WHERE model = 'risk' AND version = 2}), 't', "$format: the file has its hash");

@@ -9,6 +9,8 @@
 #ifndef FOREST_BATCH_CHECK_H
 #define FOREST_BATCH_CHECK_H
 
+#include <math.h>
+
 #include "forest/forest_internal.h"
 
 /* which kernels are used, whatever the cost model says */
@@ -40,6 +42,22 @@ choose_kernels(MlopsForest *forest, Choice choice)
 		forest->batch.block_rows[simd] = choice == SMALL_BLOCKS ? MLOPS_BLOCK_UNIT : 256;
 }
 
+/* the same bits, or no numbers both: what is left of infinities differs */
+static inline bool
+same_margins(const char *a, const char *b, size_t size, bool wide)
+{
+	size_t		width = wide ? sizeof(double) : sizeof(float);
+
+	for (size_t i = 0; i < size; i += width)
+	{
+		if (memcmp(a + i, b + i, width) != 0 &&
+			!(wide ? isnan(*(const double *) (a + i)) && isnan(*(const double *) (b + i)) :
+			  isnan(*(const float *) (a + i)) && isnan(*(const float *) (b + i))))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Score rows by one choice and instruction set, in a batch of each of the given
  * sizes; rows whose margins differ from those of expected in any bit.  Memory is
@@ -67,8 +85,8 @@ batch_differences(const MlopsForest *forest, MlopsSimd simd, const void *rows, c
 		memset(margins, 0xA5, sizes[k] * margin_size);
 		mlops_forest_margin_batch(forest, copy, sizes[k], scratch + 8, margins);
 		for (int i = 0; i < sizes[k]; i++)
-			differ += memcmp(margins + i * margin_size, (const char *) expected + i * margin_size,
-							 margin_size) != 0;
+			differ += !same_margins(margins + i * margin_size, (const char *) expected + i * margin_size,
+									margin_size, forest->wide.used);
 		for (int i = 0; i < 8; i++)
 			differ += scratch[i] != (char) (0xA5 + k);
 		free(scratch);
@@ -127,44 +145,55 @@ check_batch(const MlopsForest *forest, const void *rows, const int *sizes, int n
 }
 
 /*
- * The same for a fuzzer, which has little time: one instruction set, small
- * blocks, and just more rows than are scored one by one.  Changes the forest.
- * num_rows rows are repeated.
+ * Does a batch of rows get the margins that the row kernel gave them, by every
+ * instruction set, as the forest was built and by either kernel alone?
  */
 static inline bool
-check_batch_briefly(MlopsForest *forest, const void *rows, int num_rows, MlopsSimd simd)
+batches_agree(const MlopsForest *forest, const void *rows, int num_rows, const void *margins)
+{
+	static const Choice choices[] = {AS_BUILT, SMALL_BLOCKS, WALKS};
+	MlopsForest *copy = malloc(mlops_forest_size(forest));
+	MlopsSimd	before = mlops_forest_simd();
+	long		differ = 0;
+
+	for (int i = 0; i < (int) lengthof(choices); i++)
+	{
+		memcpy(copy, forest, mlops_forest_size(forest));
+		choose_kernels(copy, choices[i]);
+		for (int simd = 0; simd < MLOPS_NUM_SIMD; simd++)
+		{
+			if (mlops_forest_simd_supported(simd))
+				differ += batch_differences(copy, simd, rows, &num_rows, 1, margins);
+		}
+	}
+	mlops_forest_simd_set(before);
+	free(copy);
+	return differ == 0;
+}
+
+/*
+ * The same for few rows, which batches would score one by one: they are
+ * repeated.
+ */
+static inline bool
+repeated_batches_agree(const MlopsForest *forest, const void *rows, int num_rows, const void *margins)
 {
 	size_t		width = forest->wide.used ? sizeof(double) : sizeof(float);
 	size_t		row_size = forest->num_features * width;
 	size_t		margin_size = forest->num_groups * width;
-	char	   *many = malloc(17 * row_size);
-	char	   *margins = malloc(17 * margin_size);
-	char	   *expected = malloc(margin_size);
-	bool		same = true;
-	char	   *scratch;
+	int			count = (2 * MLOPS_BLOCK_UNIT / num_rows + 1) * num_rows;
+	char	   *many = malloc(count * row_size);
+	char	   *expected = malloc(count * margin_size);
+	bool		same;
 
-	if (!mlops_forest_simd_supported(simd))
-		simd = MLOPS_SIMD_PLAIN;
-	choose_kernels(forest, SMALL_BLOCKS);
-	scratch = malloc(mlops_forest_batch_scratch_size(forest));
-	for (int i = 0; i < 17; i++)
-		memcpy(many + i * row_size, (const char *) rows + i % num_rows * row_size, row_size);
-	mlops_forest_simd_set(simd);
-	mlops_forest_margin_batch(forest, many, 17, scratch, margins);
-	for (int i = 0; i < 17; i++)
+	for (int i = 0; i < count; i++)
 	{
-		if (forest->wide.used)
-			mlops_forest_margin64(forest, (const double *) (many + i * row_size), scratch,
-								  (double *) expected);
-		else
-			mlops_forest_margin(forest, (const float *) (many + i * row_size), scratch,
-								(float *) expected);
-		same &= memcmp(expected, margins + i * margin_size, margin_size) == 0;
+		memcpy(many + i * row_size, (const char *) rows + i % num_rows * row_size, row_size);
+		memcpy(expected + i * margin_size, (const char *) margins + i % num_rows * margin_size, margin_size);
 	}
+	same = batches_agree(forest, many, count, expected);
 	free(many);
-	free(margins);
 	free(expected);
-	free(scratch);
 	return same;
 }
 

@@ -17,9 +17,10 @@ test_models(const PeerModel *models, int count)
 
 	for (int i = 0; i < count; i++)
 		peer_run(models[i], &total);
-	ok(total.refused == 0 && total.margins == 0 && total.outputs == 0 && total.in_place == 0,
-	   "%s: %ld models, %ld rows, %ld margins, %ld outputs, %ld in place differ", models[0].group,
-	   total.models, total.rows, total.margins, total.outputs, total.in_place);
+	ok(total.refused == 0 && total.margins == 0 && total.outputs == 0 && total.in_place == 0 &&
+	   total.exports == 0,
+	   "%s: %ld models, %ld rows, %ld margins, %ld outputs, %ld in place, %ld exports differ", models[0].group,
+	   total.models, total.rows, total.margins, total.outputs, total.in_place, total.exports);
 }
 
 int

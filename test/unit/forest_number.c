@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * forest_number.c
- *	  Decimal numbers to float4 beside strtof(), which rounds exactly.
+ *	  Decimal numbers to float4 and back, beside strtof(), which rounds exactly.
  *
  *-------------------------------------------------------------------------
  */
@@ -197,6 +197,85 @@ test_locale(void)
 	ok(mlops_parse_float(text, text + 3, &value) == text + 3 && value == 2.5f, "the locale does not matter");
 }
 
+/* does a float come back from its text, and does no shorter text bring it? */
+static void
+write_and_read(float value)
+{
+	char		written[MLOPS_NUMBER_TEXT];
+	char		shorter[64];
+	int			len = mlops_format_float(value, written);
+	int			digits = (int) strcspn(written, "E") - (written[0] == '-') - (strchr(written, '.') != NULL);
+	float		back = strtof(written, NULL);
+	bool		good = len == (int) strlen(written) && len < MLOPS_NUMBER_TEXT &&
+		memcmp(&back, &value, sizeof(float)) == 0;
+
+	/* printf() rounds exactly: the nearest decimal of one digit less */
+	if (digits > 1)
+	{
+		snprintf(shorter, sizeof(shorter), "%.*E", digits - 2, value);
+		good = good && strtof(shorter, NULL) != value;
+	}
+	/* and the nearest of as many digits, unless that is read as a neighbour */
+	snprintf(shorter, sizeof(shorter), "%.*E", digits - 1, value);
+	good = good && (strtof(shorter, NULL) != value || strtod(written, NULL) == strtod(shorter, NULL));
+	tried++;
+	if (!good && wrong++ < 10)
+		printf("# %.9g is written as %s\n", value, written);
+}
+
+static void
+test_writing(void)
+{
+	static const struct
+	{
+		float		value;
+		const char *text;
+	}			cases[] = {
+		{0, "0E0"}, {-0.0f, "-0E0"}, {1, "1E0"}, {-1, "-1E0"}, {0.5f, "5E-1"}, {0.1f, "1E-1"},
+		{10, "1E1"}, {123456.0f, "1.23456E5"}, {9999999.0f, "9.999999E6"}, {16777216.0f, "1.6777216E7"},
+		{3.4028235e38f, "3.4028235E38"}, {1e-45f, "1E-45"}, {1.17549435e-38f, "1.1754944E-38"},
+		{9.5367432e-7f, "9.536743E-7"}, {6.2038205e29f, "6.2038205E29"},
+		{1.01946067e-16f, "1.01946067E-16"}, {NAN, "NaN"}, {-NAN, "NaN"}, {INFINITY, "Infinity"}, {-INFINITY, "-Infinity"}
+	};
+	char		text[MLOPS_NUMBER_TEXT];
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+		ok(mlops_format_float(cases[i].value, text) == (int) strlen(cases[i].text) &&
+		   strcmp(text, cases[i].text) == 0, "%s is written as %s", cases[i].text, text);
+
+	tried = wrong = 0;
+	for (uint32 i = 0; i < 300000; i++)
+	{
+		float		value = float_of_bits((uint32) next_random());
+
+		if (isfinite(value) && value != 0)
+			write_and_read(value);
+	}
+	ok(wrong == 0, "random floats written: %ld of %ld wrong", wrong, tried);
+
+	/* powers of two, whose neighbour below is nearer, and of ten */
+	tried = wrong = 0;
+	for (uint32 i = 1; i < 255; i++)
+	{
+		for (int k = -2; k <= 2; k++)
+			write_and_read(float_of_bits((i << 23) + k));
+	}
+	for (int i = -44; i <= 38; i++)
+	{
+		snprintf(text, sizeof(text), "1e%d", i);
+		write_and_read(strtof(text, NULL));
+		write_and_read(nextafterf(strtof(text, NULL), 0));
+		write_and_read(nextafterf(strtof(text, NULL), INFINITY));
+	}
+	for (uint32 i = 1; i < 3000; i++)
+		write_and_read(float_of_bits(i));
+	ok(wrong == 0, "floats at the edges written: %ld of %ld wrong", wrong, tried);
+
+	ok(mlops_format_integer(PG_INT64_MIN, text) == 20 && strcmp(text, "-9223372036854775808") == 0,
+	   "the least integer");
+	ok(mlops_format_integer(0, text) == 1 && strcmp(text, "0") == 0, "zero");
+}
+
 int
 main(void)
 {
@@ -205,5 +284,6 @@ main(void)
 	test_forms();
 	test_integers();
 	test_locale();
+	test_writing();
 	return finish();
 }

@@ -13,6 +13,7 @@
 
 #include "forest_test.h"
 #include "forest_batch_check.h"
+#include "forest/export.h"
 
 #define MUST(call) \
 	do { \
@@ -25,7 +26,9 @@
 
 #define PEER_COLUMNS	10
 #define PEER_TRAIN		600		/* rows to train with */
+#ifndef PEER_ROWS
 #define PEER_ROWS		400		/* rows to score */
+#endif
 
 /* one model to train */
 typedef struct PeerModel
@@ -56,6 +59,7 @@ typedef struct PeerCount
 	long		margins;		/* rows whose margins differ, in any comparison */
 	long		outputs;		/* rows whose outputs differ */
 	long		in_place;		/* rows whose margins differ from the in-place path */
+	long		exports;		/* files that we write as JSON otherwise than libxgboost */
 } PeerCount;
 
 /* a column that is a category has so many */
@@ -357,7 +361,7 @@ peer_scores(BoosterHandle booster, const float *rows, int type, bool in_place, b
 	return scores;
 }
 
-/* rows whose scores by a forest differ in any bit, one by one or in a batch */
+/* rows whose scores by a forest differ in any bit; margins also in batches */
 static inline long
 peer_differences(const MlopsForest *forest, const float *rows, const float *expected,
 				 bst_ulong count, bool outputs)
@@ -383,7 +387,7 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 	free(scratch);
 	free(values);
 
-	/* all of them at once, by every instruction set */
+	/* and all of them at once, by every instruction set */
 	for (int simd = 0; simd < MLOPS_NUM_SIMD && !outputs; simd++)
 	{
 		static const int size = PEER_ROWS;
@@ -398,6 +402,25 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 		free(copy);
 	}
 	return differ;
+}
+
+static inline void
+peer_piece(void *arg, const char *piece, size_t len)
+{
+	add_bytes(arg, piece, len);
+}
+
+/* is the file of UBJSON, exported as JSON, the file of JSON byte for byte? */
+static inline bool
+peer_exports(const Bytes *json, const Bytes *ubjson)
+{
+	Bytes		exported = {0};
+	MlopsForestError error;
+	bool		same = mlops_export_json(ubjson->data, ubjson->len, &host, peer_piece, &exported, &error) &&
+		exported.len == json->len && memcmp(exported.data, json->data, json->len) == 0;
+
+	free(exported.data);
+	return same;
 }
 
 /* train one model and compare all scores */
@@ -440,6 +463,7 @@ peer_compare(const PeerModel *model, PeerCount *total)
 			fprintf(stderr, "%s %s: %s\n", model->group, model->objective, error.message);
 		}
 	}
+	found.exports = !peer_exports(&files[0], &files[1]);
 	if (!found.refused)
 	{
 		peer_rows(model, forests[0], rows, false);
@@ -463,10 +487,10 @@ peer_compare(const PeerModel *model, PeerCount *total)
 			free(margins);
 		}
 	}
-	if (found.margins + found.outputs + found.in_place > 0)
-		fprintf(stderr, "%s %s, depth %d, %d rounds: %ld margins, %ld outputs, %ld in place differ\n",
+	if (found.margins + found.outputs + found.in_place + found.exports > 0)
+		fprintf(stderr, "%s %s, depth %d, %d rounds: %ld margins, %ld outputs, %ld in place differ%s\n",
 				model->group, model->objective, model->depth, model->trees,
-				found.margins, found.outputs, found.in_place);
+				found.margins, found.outputs, found.in_place, found.exports ? ", and the export" : "");
 
 	MUST(XGBoosterFree(booster));
 	for (int i = 0; i < 2; i++)
@@ -482,6 +506,7 @@ peer_compare(const PeerModel *model, PeerCount *total)
 	total->margins += found.margins;
 	total->outputs += found.outputs;
 	total->in_place += found.in_place;
+	total->exports += found.exports;
 }
 
 /* the objectives of libxgboost 1.7.4 */

@@ -688,4 +688,140 @@ small_model(void)
 	return root;
 }
 
+/* --- one model of each kind, small --- */
+
+#define NUM_SAMPLES	9
+#define LINEAR_SAMPLE	5
+
+static inline Item *
+sample_model(int kind)
+{
+	Item	   *root;
+	Item	   *booster;
+	Item	   *model;
+	Item	   *item;
+
+	switch (kind)
+	{
+		case 0:
+			return small_model();
+		case 1:
+			/* categories of one kind and the other; names; early stopping */
+			root = new_model(2, "reg:squarederror", "0");
+			item = new_tree(root, 0);
+			add_leaf(item, -1, 0);
+			split_leaf(item, 0, 0, 0, true, 1, 2);
+			split_leaf(item, 1, 1, 0, false, 3, 4);
+			add_categories(item, 0, (int[]) {0, 2, 5}, 3);
+			add_categories(item, 1, (int[]) {1}, 1);
+			append_item(find(root, "learner/feature_names", NULL, NULL), text_item("a"));
+			append_item(find(root, "learner/feature_names", NULL, NULL), text_item("b\"c"));
+			append_item(find(root, "learner/feature_types", NULL, NULL), text_item("c"));
+			append_item(find(root, "learner/feature_types", NULL, NULL), text_item("c"));
+			put(find(root, "learner/attributes", NULL, NULL), "best_iteration", text_item("0"));
+			return root;
+		case 2:
+			/* classes */
+			root = new_model(3, "multi:softprob", "5E-1");
+			set_number(root, "learner/learner_model_param/num_class", 3);
+			for (int t = 0; t < 6; t++)
+			{
+				item = new_tree(root, t % 3);
+				add_leaf(item, -1, t);
+				split_leaf(item, 0, t % 3, t - 4, t % 2, 1, 2);
+			}
+			item = put(find(root, "learner/objective", NULL, NULL), "softmax_multiclass_param", new_item(ITEM_OBJECT));
+			put(item, "num_class", parameter(3));
+			return root;
+		case 3:
+			/* dart as from 3.3 on, names of categories as from 3.1 on, rounds as from 2.0 on */
+			root = small_model();
+			set_number(root, "version/0", 3);
+			set_number(root, "version/1", 4);
+			model = find(root, "learner/gradient_booster/model", NULL, NULL);
+			add_number(put(model, "weight_drop", new_item(ITEM_FLOATS)), 0.5);
+			item = put(model, "iteration_indptr", new_item(ITEM_INTS));
+			add_number(item, 0);
+			add_number(item, 1);
+			item = put(model, "cats", new_item(ITEM_OBJECT));
+			booster = put(item, "enc", new_item(ITEM_ARRAY));
+			item = append_item(booster, new_item(ITEM_OBJECT));
+			put(item, "type", number_item(ITEM_INT, 13));
+			add_number(put(item, "values", new_item(ITEM_INTS)), 77);
+			item = append_item(booster, new_item(ITEM_OBJECT));
+			model = put(item, "offsets", new_item(ITEM_INTS));
+			add_number(model, 0);
+			add_number(model, 1);
+			add_number(model, 3);
+			item = put(item, "values", new_item(ITEM_INTS));
+			add_number(item, 'x');
+			add_number(item, -61);
+			add_number(item, -74);
+			replace(root, "learner/learner_model_param/base_score", text_item("[5E-1]"));
+			return root;
+		case 4:
+			/* dart up to 3.2: a booster within the booster */
+			root = small_model();
+			model = find(root, "learner/gradient_booster", NULL, NULL);
+			booster = copy_item(model);
+			snprintf(booster->key, sizeof(booster->key), "gbtree");
+			while (model->count > 0)
+				free_item(model->items[--model->count]);
+			append_item(model, booster);
+			put(model, "name", text_item("dart"));
+			add_number(put(model, "weight_drop", new_item(ITEM_FLOATS)), 0.25);
+			return root;
+		case LINEAR_SAMPLE:
+			/* a linear model */
+			root = new_model(2, "reg:squarederror", "5E-1");
+			replace(root, "learner/gradient_booster/name", text_item("gblinear"));
+			model = find(root, "learner/gradient_booster/model", NULL, NULL);
+			while (model->count > 0)
+				free_item(model->items[--model->count]);
+			item = put(model, "weights", new_item(ITEM_FLOATS));
+			for (int k = 0; k < 3; k++)
+				add_number(item, k);
+			put(model, "boosted_rounds", number_item(ITEM_INT, 4));
+			return root;
+		case 6:
+			/* targets, with a base score each */
+			root = new_model(2, "reg:squarederror", "[1E-1,2E-1]");
+			set_number(root, "learner/learner_model_param/num_target", 2);
+			set_number(root, "version/0", 3);
+			for (int t = 0; t < 4; t++)
+			{
+				item = new_tree(root, t % 2);
+				add_leaf(item, -1, t);
+				split_leaf(item, 0, t % 2, t, true, -1, 1);
+			}
+			return root;
+		case 7:
+			/* a random forest with deleted nodes, that has sorted quantiles */
+			root = new_model(2, "reg:quantileerror", "0");
+			set_number(root, "version/0", 3);
+			set_number(root, "version/1", 4);
+			set_number(root, "learner/gradient_booster/model/gbtree_model_param/num_parallel_tree", 2);
+			for (int t = 0; t < 2; t++)
+			{
+				item = new_tree(root, 0);
+				add_leaf(item, -1, 0);
+				split_leaf(item, 0, t, 0.5, true, -0.25, 0.75);
+				split_leaf(item, 2, 1, -1.5, false, 0.125, 2.5);
+				set_number(item, "left_children/2", -1);
+				set_number(item, "right_children/2", -1);
+				set_number(item, "split_indices/4", 4294967295.0);
+				set_number(item, "tree_param/num_deleted", 2);
+			}
+			return root;
+		default:
+			/* deep, and lopsided */
+			root = new_model(3, "count:poisson", "5E-1");
+			item = new_tree(root, 0);
+			add_leaf(item, -1, 0);
+			for (int i = 0, node = 0; i < 12; i++)
+				node = split_leaf(item, node, i % 3, 3 - i, i % 2, i / 8.0, -i / 4.0) + i % 2;
+			return root;
+	}
+}
+
 #endif							/* FOREST_TEST_H */

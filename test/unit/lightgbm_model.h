@@ -13,7 +13,9 @@
 
 #include <math.h>
 
-#include "forest/forest_internal.h"
+#include "forest_batch_check.h"
+#include "forest/importance.h"
+#include "forest/shap.h"
 
 #define FIXTURES	"test/fixtures/lightgbm"
 
@@ -216,26 +218,29 @@ same_bits(double a, double b)
 }
 
 /*
- * Score random rows with a forest, by the kernel and by the plain definition;
- * the number of margins that differ.
+ * Score random rows with a forest: by the row kernel, by the plain definition
+ * and in batches; the number of margins that differ.
  */
 static inline int
 score_rows(const MlopsForest *forest, int num_rows)
 {
 	const MlopsTree *trees = mlops_part(forest, MlopsTree, forest->trees);
 	MlopsForestInfo info;
-	double	   *row;
-	double	   *margins;
+	double	   *rows;
+	double	   *all;
 	double	   *plain;
 	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
 	int			different = 0;
 
 	mlops_forest_info(forest, &info);
-	row = malloc(info.num_features * sizeof(double));
-	margins = malloc(info.num_groups * sizeof(double));
+	rows = malloc((size_t) num_rows * info.num_features * sizeof(double));
+	all = malloc((size_t) num_rows * info.num_groups * sizeof(double));
 	plain = malloc(info.num_groups * sizeof(double));
 	for (int i = 0; i < num_rows; i++)
 	{
+		double	   *row = rows + (size_t) i * info.num_features;
+		double	   *margins = all + (size_t) i * info.num_groups;
+
 		for (int k = 0; k < info.num_features; k++)
 			row[k] = random_value();
 		mlops_forest_margin64(forest, row, scratch, margins);
@@ -254,11 +259,65 @@ score_rows(const MlopsForest *forest, int num_rows)
 		}
 		mlops_forest_transform64(forest, margins, plain);
 	}
-	free(row);
-	free(margins);
+	different += !batches_agree(forest, rows, num_rows, all);
+	free(rows);
+	free(all);
 	free(plain);
 	free(scratch);
 	return different;
+}
+
+/*
+ * Explain random rows with a forest; the number of margins whose contributions
+ * could not be computed, do not add up, or are no numbers.  A forest that is
+ * refused counts as nothing wrong if *error says why.
+ */
+static inline int
+explain_rows(const MlopsForest *forest, int num_rows)
+{
+	MlopsForestInfo info;
+	MlopsShap  *shap;
+	void	   *scratch;
+	void	   *shap_scratch;
+	double	   *row;
+	double	   *margins;
+	double	   *values;
+	int			wrong = 0;
+
+	memset(&error, 0, sizeof(error));
+	shap = mlops_shap_create(forest, &env, &error);
+	if (shap == NULL)
+		return error.code == MLOPS_FOREST_OK || error.message[0] == '\0';
+	mlops_forest_info(forest, &info);
+	scratch = malloc(mlops_forest_scratch_size(forest));
+	shap_scratch = malloc(mlops_shap_scratch_size(shap));
+	memset(shap_scratch, 0xA5, mlops_shap_scratch_size(shap));
+	row = malloc(info.num_features * sizeof(double));
+	margins = malloc(info.num_groups * sizeof(double));
+	values = malloc((info.num_features + 1) * sizeof(double));
+	for (int i = 0; i < num_rows; i++)
+	{
+		for (int k = 0; k < info.num_features; k++)
+			row[k] = random_value();
+		mlops_forest_margin64(forest, row, scratch, margins);
+		for (int g = 0; g < info.num_groups; g++)
+		{
+			bool		good = mlops_shap_contributions(shap, forest, row, g, margins[g],
+														shap_scratch, &env, values, &error);
+
+			for (int k = 0; k <= info.num_features; k++)
+				good = good && isfinite(values[k]) &&
+					(k == info.num_features || values[k] == 0 || mlops_forest_feature_used(forest, k));
+			wrong += !good;
+		}
+	}
+	free(row);
+	free(margins);
+	free(values);
+	free(scratch);
+	free(shap_scratch);
+	memory_release(NULL, shap);
+	return wrong;
 }
 
 #endif							/* LIGHTGBM_MODEL_H */

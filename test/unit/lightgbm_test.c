@@ -102,13 +102,14 @@ test_reference(const char *name)
 	char	   *p;
 	MlopsForestInfo info;
 	void	   *scratch;
-	double		row[64];
 	double		margins[64];
 	double		outputs[64];
 	double		expected[64];
+	double	   *all_rows;
+	double	   *all_margins;
 	int			num_features;
 	int			num_groups;
-	int			count = 0;
+	int			num_rows = 0;
 	int			different = 0;
 	int			far = 0;
 
@@ -125,27 +126,37 @@ test_reference(const char *name)
 	   "%s has %d features and %d margins", name, num_features, num_groups);
 	scratch = malloc(mlops_forest_scratch_size(forest));
 	memset(scratch, 0xA5, mlops_forest_scratch_size(forest));
+	/* every number takes two bytes or more */
+	all_rows = malloc(len * sizeof(double));
+	all_margins = malloc(len * sizeof(double));
 	while (*++p != '\0')
 	{
+		double	   *row = all_rows + num_rows * num_features;
+
 		if (read_numbers(&p, row, 64) != num_features)
 			break;
 		mlops_forest_margin64(forest, row, scratch, margins);
 		mlops_forest_transform64(forest, margins, outputs);
 		if (read_numbers(&p, expected, 64) != num_groups)
 			break;
-		for (int g = 0; g < num_groups; g++, count++)
+		for (int g = 0; g < num_groups; g++)
 			different += !same_bits(margins[g], expected[g]);
+		memcpy(all_margins + num_rows++ * num_groups, expected, num_groups * sizeof(double));
 		if (read_numbers(&p, expected, 64) != num_groups)
 			break;
 		for (int g = 0; g < num_groups; g++)
 			far += !(same_bits(outputs[g], expected[g]) ||
 					 fabs(outputs[g] - expected[g]) <= 1e-15 * fabs(expected[g]));
 	}
-	ok(*p == '\0' && count >= 12 * num_groups && different == 0,
-	   "%s: of %d margins %d differ from the library's", name, count, different);
+	ok(*p == '\0' && num_rows >= 12 && different == 0,
+	   "%s: of %d margins %d differ from the library's", name, num_rows * num_groups, different);
+	ok(num_rows > 0 && repeated_batches_agree(forest, all_rows, num_rows, all_margins),
+	   "%s: nor do those of batches", name);
 	ok(far == 0, "%s: of as many outputs %d do", name, far);
 	different = score_rows(forest, 500);
-	ok(different == 0, "%s: the kernel and the plain definition agree", name);
+	ok(different == 0, "%s: the kernels and the plain definition agree", name);
+	free(all_rows);
+	free(all_margins);
 	free(scratch);
 	free(rows);
 	memory_release(NULL, forest);
@@ -393,6 +404,82 @@ test_lines(const char *name)
 	ok(missing == 0 && optional > 0, "%s: no line may be missing but those of no use", name);
 	free(model);
 	free(changed);
+	free(text);
+}
+
+/* the length of a line without blanks at its end */
+static size_t
+trimmed(const char *line, size_t len)
+{
+	while (len > 0 && line[len - 1] == ' ')
+		len--;
+	return len;
+}
+
+/* every list of values empty, shorter and longer by one, three times as long */
+static void
+test_lengths(const char *name)
+{
+	size_t		len;
+	char	   *text = read_file(name, &len);
+	Model	   *model = malloc(sizeof(Model));
+	int			tried = 0;
+	int			refused = 0;
+	int			unused = 0;
+
+	split_model(model, text, len);
+	for (int i = 1; !line_begins(model, i, "end of trees"); i++)
+	{
+		const char *line = model->line[i];
+		int			line_len = (int) model->len[i];
+		const char *equals = memchr(line, '=', line_len);
+		int			key = equals != NULL ? (int) (equals + 1 - line) : 0;
+		int			last = line_len;
+		bool		may = line_begins(model, i, "split_gain") || line_begins(model, i, "leaf_weight") ||
+			line_begins(model, i, "leaf_count") || line_begins(model, i, "internal_") ||
+			line_begins(model, i, "shrinkage");
+
+		if (equals == NULL)
+			continue;
+		while (last > key && line[last - 1] != ' ')
+			last--;
+		for (int k = 0; k < 4; k++)
+		{
+			char	   *changed = malloc(3 * line_len + 8);
+			char	   *other;
+			MlopsForest *forest;
+
+			model->line[i] = changed;
+			model->len[i] = k == 0 ? sprintf(changed, "%.*s", key, line) :
+				k == 1 ? sprintf(changed, "%.*s", Max(last - 1, key), line) :
+				k == 2 ? sprintf(changed, "%.*s %.*s", line_len, line, line_len - last, line + last) :
+				sprintf(changed, "%.*s %.*s %.*s", line_len, line, line_len - key, equals + 1, line_len - key, equals + 1);
+			/* what was empty stays as it was */
+			if (trimmed(changed, model->len[i]) != trimmed(line, line_len))
+			{
+				other = join_model(model, !line_begins(model, i, "tree_sizes"), &len);
+				memory.peak = 0;
+				forest = read_model(other, len);
+				tried++;
+				refused += forest == NULL && memory.peak <= 16 * len + 65536;
+				if (forest != NULL)
+				{
+					if (may && score_rows(forest, 3) == 0)
+						unused++;
+					else
+						printf("# %s\n", changed);
+					memory_release(NULL, forest);
+				}
+				free(other);
+			}
+			free(changed);
+		}
+		model->line[i] = line;
+		model->len[i] = line_len;
+	}
+	ok(tried > 100 && refused + unused == tried && memory.held == 0,
+	   "%s: lists of other lengths: %d tried, %d refused, %d are of no use for scores", name, tried, refused, unused);
+	free(model);
 	free(text);
 }
 
@@ -784,6 +871,10 @@ main(void)
 	test_lines("category_few.txt");
 	test_lines("linear.txt");
 	test_lines("rf_multiclass.txt");
+	test_lengths("binary.txt");
+	test_lengths("category_few.txt");
+	test_lengths("linear.txt");
+	test_lengths("multiclassova.txt");
 	test_truncation("pandas.txt");
 	test_truncation("linear.txt");
 	test_truncation("constant.txt");

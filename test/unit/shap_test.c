@@ -808,6 +808,7 @@ main(int argc, char **argv)
 	test_shape("features that come again", &(Shape) {.features = 3,.depth = 7,.stop = 0.2,.groups = 1,.trees = 2}, 50, 10);
 	test_shape("eight features", &(Shape) {.features = 8,.depth = 9,.stop = 0.1,.groups = 1,.trees = 1}, 20, 5);
 	test_shape("more than one pass", &(Shape) {.features = 12,.depth = 13,.stop = 0.2,.groups = 1,.trees = 1}, 3, 2);
+	test_shape("one pass and two", &(Shape) {.features = 12,.depth = 12,.stop = 0.3,.groups = 1,.trees = 4}, 4, 2);
 	test_shape("more than one block", &(Shape) {.features = 9,.depth = 10,.stop = 0.01,.groups = 1,.trees = 1}, 3, 3);
 	test_shape("categories", &(Shape) {.features = 5,.depth = 6,.stop = 0.2,.categorical = 0.5,.groups = 1,.trees = 3}, 50, 10);
 	test_shape("children without rows", &(Shape) {.features = 5,.depth = 6,.stop = 0.1,.empty = 0.3,.groups = 1,.trees = 2}, 50, 10);
