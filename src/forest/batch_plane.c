@@ -20,15 +20,15 @@
  * which it turns into what the processors that it compiles for all have.
  */
 #ifdef __GNUC__
-typedef int8 Bytes __attribute__((vector_size(16), may_alias));
+typedef uint8 Bytes __attribute__((vector_size(16), may_alias));
+typedef int8 SignedBytes __attribute__((vector_size(16), may_alias));
 
-#define EACH_BYTE(byte)	((Bytes) {} + (byte))
-#define ABOVE(a, b)		((a) > (b))
+#define ABOVE(a, b)		((Bytes) ((a) > (b)))
 #else
-typedef int8 Bytes;
+typedef uint8 Bytes;
+typedef int8 SignedBytes;
 
-#define EACH_BYTE(byte)	(byte)
-#define ABOVE(a, b)		(-((a) > (b)))
+#define ABOVE(a, b)		((Bytes) -((a) > (b)))
 #endif
 
 void
@@ -41,12 +41,12 @@ mlops_evaluate_plain(const MlopsPlaneOp *ops, uint32 num_ops, const int8 *planes
 		const uint8 *left = results + op->left * stride;
 		const uint8 *right = results + op->right * stride;
 		uint8	   *out = results + op->out * stride;
-		Bytes		threshold = EACH_BYTE(op->threshold);
-		Bytes		add = EACH_BYTE((int8) op->add);
+		int8		threshold = op->threshold;
+		uint8		add = op->add;
 
 		for (uint32 i = 0; i < rows; i += sizeof(Bytes))
 		{
-			Bytes		mask = ABOVE(*(const Bytes *) (plane + i), threshold);
+			Bytes		mask = ABOVE(*(const SignedBytes *) (plane + i), threshold);
 			Bytes		a = *(const Bytes *) (left + i);
 			Bytes		b = *(const Bytes *) (right + i) + add;
 
