@@ -37,8 +37,9 @@ PGFILEDESC  = "mlops - a model's whole life next to the data it scores"
 TRAINER_SRC = $(sort $(wildcard src/trainer/*.c))
 OBJS        = $(patsubst %.c,%.o,$(sort $(filter-out $(TRAINER_SRC),$(wildcard src/*.c src/*/*.c))))
 
-# A program, which PGXS installs and removes together with the library.
+# Programs, which PGXS installs and removes together with the library.
 SCRIPTS_built = mlops-trainer
+SCRIPTS       = src/audit/verify/mlops-verify-audit
 
 SQL_PARTS   = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
@@ -57,7 +58,7 @@ REGRESS_OPTS   = --inputdir=test --load-extension=mlops
 ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=mlops
 
-EXTRA_CLEAN = build src/*.[od] src/*.bc src/*/*.[od] src/*/*.bc sql/*.tmp
+EXTRA_CLEAN = build src/*.[od] src/*.bc src/*/*.[od] src/*/*.bc src/audit/bodies.h* sql/*.tmp
 
 # pg_regress looks in ./sql before test/sql: a shared name would run a part of
 # the extension as a test.
@@ -74,6 +75,12 @@ include $(PGXS)
 $(DATA_built): $(SQL_PARTS) mlops.control
 	{ echo '-- generated from sql/[0-9][0-9]_*.sql: do not edit'; cat $(SQL_PARTS); } > $@.tmp
 	mv $@.tmp $@
+
+# What the functions of the script consist of, for the library to know.
+src/audit/bodies.h: src/audit/bodies.pl $(SQL_PARTS) build/files
+	perl src/audit/bodies.pl $(SQL_PARTS) > $@.tmp
+	mv $@.tmp $@
+src/audit/bodies.o: src/audit/bodies.h
 
 # The only thing here that libxgboost is linked to; it knows no PostgreSQL.
 TRAINER_OBJS = $(TRAINER_SRC:.c=.o)

@@ -253,6 +253,10 @@ CREATE FUNCTION mlops._change_privilege(give boolean, privilege text, model text
 AS $$
 DECLARE
     target_model bigint;
+    target_role oid;
+    former jsonb;
+    renamed jsonb;
+    former_name text;
     changed bigint;
 BEGIN
     IF privilege IS NULL OR privilege NOT IN ('manage', 'approve', 'read', 'score') THEN
@@ -271,15 +275,58 @@ BEGIN
         END IF;
     ELSE
         PERFORM mlops._require(model, 'own');
-        SELECT m.id INTO STRICT target_model FROM mlops.model m WHERE m.name = model;
+    END IF;
+    -- Changes of one model's privileges follow one another, and see each
+    -- other, so that each event has the state that all before it have left.
+    -- The UPDATE fails in REPEATABLE READ after one that the snapshot is
+    -- without; where there is no row to update, that level is refused.
+    IF model IS NOT NULL THEN
+        UPDATE mlops.model m SET last_version = m.last_version WHERE m.name = model
+        RETURNING m.id INTO STRICT target_model;
+    ELSIF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'privileges on all models cannot be changed in a % transaction',
+                        upper(current_setting('transaction_isolation'))
+            USING ERRCODE = 'active_sql_transaction',
+                  HINT = 'Use READ COMMITTED.';
+    ELSE
+        LOCK TABLE mlops.privilege IN SHARE UPDATE EXCLUSIVE MODE;
     END IF;
 
+    -- What a role was given under an earlier name, it has under the present one.
     IF give THEN
-        PERFORM mlops._role(role);
+        target_role := mlops._role(role);
+    ELSE
+        SELECT r.oid INTO target_role FROM pg_roles r WHERE r.rolname = role;
+    END IF;
+    FOR former_name IN
+        SELECT DISTINCT p.role_name FROM mlops.privilege p
+        WHERE p.model_id IS NOT DISTINCT FROM target_model AND p.privilege <> 'own'
+          AND p.role = target_role AND p.role_name <> _change_privilege.role
+    LOOP
+        former := mlops._privilege_state(target_model, former_name);
+        renamed := mlops._privilege_state(target_model, role);
+        UPDATE mlops.privilege p SET role_name = _change_privilege.role
+        WHERE p.model_id IS NOT DISTINCT FROM target_model AND p.privilege <> 'own'
+          AND p.role = target_role AND p.role_name = former_name;
+        PERFORM mlops._audit(action => 'privilege.rename', model => model, subject => former_name,
+                             state_before => former,
+                             state_after => mlops._privilege_state(target_model, former_name),
+                             detail => jsonb_build_object('role', role));
+        PERFORM mlops._audit(action => 'privilege.rename', model => model, subject => role,
+                             state_before => renamed,
+                             state_after => mlops._privilege_state(target_model, role),
+                             detail => jsonb_build_object('former_role', former_name));
+    END LOOP;
+
+    former := mlops._privilege_state(target_model, role);
+    IF give THEN
+        -- what a dropped role of that name had does not come back
+        DELETE FROM mlops.privilege p
+        WHERE p.model_id IS NOT DISTINCT FROM target_model AND p.privilege <> 'own'
+          AND p.role_name = _change_privilege.role AND p.role <> target_role;
         INSERT INTO mlops.privilege AS p (model_id, privilege, role_name, granted_by)
         VALUES (target_model, privilege, role, session_user)
-        ON CONFLICT ON CONSTRAINT privilege_key DO UPDATE SET role_name = excluded.role_name
-        WHERE p.role_name <> excluded.role_name;
+        ON CONFLICT ON CONSTRAINT privilege_key DO NOTHING;
     ELSE
         -- by the present name of a role, or by the last one of a dropped role
         DELETE FROM mlops.privilege p
@@ -293,7 +340,9 @@ BEGIN
     IF changed > 0 THEN
         PERFORM mlops._audit(action => CASE WHEN give THEN 'privilege.grant' ELSE 'privilege.revoke' END,
                              model => model, subject => role,
-                             state_after => jsonb_build_object('privilege', privilege));
+                             state_before => former,
+                             state_after => mlops._privilege_state(target_model, role),
+                             detail => jsonb_build_object('privilege', privilege));
     END IF;
 END
 $$;
@@ -370,8 +419,7 @@ BEGIN
     INSERT INTO mlops.privilege (model_id, privilege, role_name, granted_by)
     VALUES (new_id, 'own', pg_get_userbyid(owner_role), session_user);
     PERFORM mlops._audit(action => 'model.create', model => name,
-                         state_after => jsonb_build_object('task', task, 'description', description,
-                                                           'owner', pg_get_userbyid(owner_role)));
+                         state_after => mlops._model_state(new_id));
 END
 $$;
 COMMENT ON FUNCTION mlops._create_model(text, text, text, text) IS 'Body of mlops.create_model().';
@@ -392,7 +440,7 @@ AS $$
 DECLARE
     owner_role oid := mlops._role(role);
     owned bigint;
-    former oid;
+    former jsonb;
 BEGIN
     PERFORM mlops._require(model, 'own');
     IF owner_role IS NULL OR owner_role = 0
@@ -403,14 +451,13 @@ BEGIN
     END IF;
     SELECT m.id INTO STRICT owned FROM mlops.model m WHERE m.name = model FOR NO KEY UPDATE;
     -- There is none after a restore, if the role was dropped before the dump.
-    DELETE FROM mlops.privilege p
-    WHERE p.model_id = owned AND p.privilege = 'own'
-    RETURNING p.role INTO former;
+    former := mlops._model_state(owned);
+    DELETE FROM mlops.privilege p WHERE p.model_id = owned AND p.privilege = 'own';
     INSERT INTO mlops.privilege (model_id, privilege, role_name, granted_by)
     VALUES (owned, 'own', role, session_user);
-    PERFORM mlops._audit(action => 'model.owner', model => model, subject => role,
-                         state_before => jsonb_build_object('owner', pg_get_userbyid(former)),
-                         state_after => jsonb_build_object('owner', role));
+    PERFORM mlops._audit(action => 'model.owner', model => model,
+                         state_before => former,
+                         state_after => mlops._model_state(owned));
 END
 $$;
 COMMENT ON FUNCTION mlops._set_owner(text, text) IS 'Body of mlops.set_owner().';
@@ -435,6 +482,7 @@ DECLARE
     old_categories text;
     new_columns text;
     new_categories text;
+    former jsonb := mlops._model_state(target_model);
 BEGIN
     PERFORM mlops._check_reason(reason);
     IF missing_columns NOT IN ('error', 'null') THEN
@@ -459,10 +507,7 @@ BEGIN
     SET missing_columns = new_columns, unseen_categories = new_categories
     WHERE m.id = target_model;
     PERFORM mlops._audit(action => 'model.scoring_policy', model => model, reason => reason,
-                         state_before => jsonb_build_object('missing_columns', old_columns,
-                                                            'unseen_categories', old_categories),
-                         state_after => jsonb_build_object('missing_columns', new_columns,
-                                                           'unseen_categories', new_categories));
+                         state_before => former, state_after => mlops._model_state(target_model));
 END
 $$;
 COMMENT ON FUNCTION mlops._set_scoring_policy(text, text, text, text) IS 'Body of mlops.set_scoring_policy().';
@@ -555,13 +600,16 @@ BEGIN
             metrics, source, new_run, description, session_user, mlops._caller())
     RETURNING id INTO new_id;
 
+    PERFORM mlops._note_identity();
     PERFORM mlops._audit(action => 'version.register', model => model, version => new_version,
                          artifact_sha256 => mlops.artifact_sha256(artifact),
-                         state_after => (SELECT jsonb_build_object(
-                                             'source', v.source, 'run', v.run_id, 'task', task,
-                                             'classes', v.classes, 'metrics', v.metrics, 'missing', v.missing,
-                                             'signature_sha256', encode(sha256(convert_to(v.signature::text, 'UTF8')), 'hex'))
-                                         FROM mlops.version v WHERE v.id = new_id));
+                         state_after => mlops._version_state(new_id),
+                         relied_on => CASE WHEN new_run IS NOT NULL
+                                           THEN jsonb_build_array(jsonb_build_object('run', new_run)) END,
+                         signature_sha256 => (SELECT sha256(convert_to(v.signature::text, 'UTF8'))
+                                              FROM mlops.version v WHERE v.id = new_id),
+                         library_version => (SELECT concat_ws(' ', v.info->>'library', v.info->>'library_version')
+                                             FROM mlops.version v WHERE v.id = new_id));
     RETURN new_version;
 END
 $$;

@@ -48,7 +48,7 @@ COMMENT ON FUNCTION mlops.explain(mlops.modelref, jsonb, integer, text, text) IS
 -- Reasons
 --
 CREATE TABLE mlops.reason_text (
-    model_id bigint NOT NULL REFERENCES mlops.model (id),
+    model_id bigint NOT NULL,
     feature text NOT NULL,
     direction text NOT NULL CHECK (direction OPERATOR(pg_catalog.=) ANY (ARRAY['up', 'down', 'missing'])),
     text text NOT NULL CHECK (pg_catalog.btrim(text) OPERATOR(pg_catalog.<>) ''),
@@ -68,6 +68,7 @@ AS $$
 DECLARE
     target bigint := mlops._lock_model(model);
     former text;
+    former_state jsonb := mlops._reason_state(target, feature);
 BEGIN
     IF feature IS NULL OR direction IS NULL THEN
         RAISE EXCEPTION 'a reason needs a feature and a direction'
@@ -108,8 +109,9 @@ BEGIN
         SET text = excluded.text, changed_at = excluded.changed_at, changed_by = excluded.changed_by;
     END IF;
     PERFORM mlops._audit(action => 'reason.set', model => model, subject => feature,
-                         state_before => jsonb_build_object('direction', direction, 'text', former),
-                         state_after => jsonb_build_object('direction', direction, 'text', text));
+                         state_before => former_state,
+                         state_after => mlops._reason_state(target, feature),
+                         detail => jsonb_build_object('direction', direction));
 END
 $$;
 COMMENT ON FUNCTION mlops._set_reason(text, text, text, text) IS 'Body of mlops.set_reason().';

@@ -18,6 +18,7 @@
 #define ERRCODE_MLOPS_UNDEFINED_MODEL		MAKE_SQLSTATE('M','L','0','0','1')
 #define ERRCODE_MLOPS_UNDEFINED_VERSION		MAKE_SQLSTATE('M','L','0','0','2')
 #define ERRCODE_MLOPS_UNDEFINED_ALIAS		MAKE_SQLSTATE('M','L','0','0','3')
+#define ERRCODE_MLOPS_SUSPENDED				MAKE_SQLSTATE('M','L','0','0','4')
 
 /* artifacts */
 #define ERRCODE_MLOPS_INVALID_ARTIFACT		MAKE_SQLSTATE('M','L','0','1','0')
@@ -34,5 +35,8 @@
 
 /* governance and audit */
 #define ERRCODE_MLOPS_IMMUTABLE				MAKE_SQLSTATE('M','L','0','4','0')
+#define ERRCODE_MLOPS_SAME_PERSON			MAKE_SQLSTATE('M','L','0','4','1')
+#define ERRCODE_MLOPS_POLICY				MAKE_SQLSTATE('M','L','0','4','2')
+#define ERRCODE_MLOPS_REQUEST_ENDED			MAKE_SQLSTATE('M','L','0','4','3')
 
 #endif							/* MLOPS_ERRORS_H */

@@ -10,8 +10,11 @@
 
 #include <limits.h>
 
+#include "datatype/timestamp.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "audit/checkpoint.h"
 #include "forest/forest.h"
 #include "guc.h"
 
@@ -32,6 +35,16 @@ int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
 char	   *mlops_asserted_user = NULL;
+bool		mlops_protect_records = true;
+char	   *mlops_checkpoint_command = NULL;
+char	   *mlops_checkpoint_origin = NULL;
+bool		mlops_preloaded = false;
+int			mlops_required_approvals = 0;
+char	   *mlops_protected_aliases = NULL;
+int			mlops_approval_lifetime = 7 * SECS_PER_DAY;
+bool		mlops_require_change_ref = false;
+int			mlops_ratification_period = SECS_PER_DAY;
+bool		mlops_allow_session_authorization = false;
 static int	simd = SIMD_AUTO;
 
 /*
@@ -117,6 +130,84 @@ mlops_guc_init(void)
 							   "",
 							   PGC_USERSET, 0,
 							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("mlops.protect_records",
+							 "Refuses statements, also of superusers, that would change records or take their guards away.",
+							 "Needs mlops in shared_preload_libraries.",
+							 &mlops_protect_records,
+							 true,
+							 process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.checkpoint_command",
+							   "Shell command to which mlops.push_checkpoint() gives a checkpoint of the audit log.",
+							   "The checkpoint is its standard input; %f stands for a name for a file.",
+							   &mlops_checkpoint_command,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.checkpoint_origin",
+							   "What the origin line of the checkpoints of the audit log begins with.",
+							   NULL,
+							   &mlops_checkpoint_origin,
+							   "mlops",
+							   PGC_SIGHUP, 0,
+							   mlops_check_checkpoint_origin, NULL, NULL);
+
+	/*
+	 * What the settings below say holds for all databases and users, so that
+	 * no session can have it otherwise for itself.  But for the last one, whose
+	 * default is the strict one, src/governance/settings.c reads them.
+	 */
+	mlops_preloaded = process_shared_preload_libraries_in_progress;
+	DefineCustomIntVariable("mlops.required_approvals",
+							"Approvals that a change of a protected alias needs, unless a policy says otherwise.",
+							"0 lets everybody who may manage a model promote alone.",
+							&mlops_required_approvals,
+							0, 0, 20,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.protected_aliases",
+							   "Aliases whose changes need mlops.required_approvals, unless a policy says otherwise.",
+							   "A list with commas; * is every alias.",
+							   &mlops_protected_aliases,
+							   MLOPS_PROTECTED_ALIASES,
+							   PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.approval_lifetime",
+							"Time from the opening of a request after which it and its approvals expire, unless a policy says otherwise.",
+							NULL,
+							&mlops_approval_lifetime,
+							7 * SECS_PER_DAY, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("mlops.require_change_ref",
+							 "Whether a promotion to a protected alias must name a change number, unless a policy says otherwise.",
+							 NULL,
+							 &mlops_require_change_ref,
+							 false,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.ratification_period",
+							"Time in which a rollback or suspension that one person made is to be ratified by another.",
+							"After it mlops.safety_actions shows it as overdue.",
+							&mlops_ratification_period,
+							SECS_PER_DAY, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("mlops.allow_session_authorization",
+							 "Whether a session whose user was set by SET SESSION AUTHORIZATION may approve.",
+							 "Off, only a role that has logged in itself may. On is for application servers that log in as a superuser and set the user of each session.",
+							 &mlops_allow_session_authorization,
+							 false,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("mlops");
 }

@@ -14,6 +14,21 @@ extern int	mlops_train_memory_limit;	/* kB */
 extern int	mlops_train_threads;
 extern int	mlops_train_nice;
 extern char *mlops_asserted_user;
+extern bool mlops_protect_records;
+extern char *mlops_checkpoint_command;
+extern char *mlops_checkpoint_origin;
+
+/* what mlops.protected_aliases is if nobody sets it */
+#define MLOPS_PROTECTED_ALIASES	"champion"
+
+/* the settings below are those of all sessions only if this is true */
+extern bool mlops_preloaded;
+extern int	mlops_required_approvals;
+extern char *mlops_protected_aliases;
+extern int	mlops_approval_lifetime;	/* s */
+extern bool mlops_require_change_ref;
+extern int	mlops_ratification_period;	/* s */
+extern bool mlops_allow_session_authorization;
 
 extern void mlops_guc_init(void);
 

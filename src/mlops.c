@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 
 #include "audit/audit.h"
+#include "audit/guard.h"
 #include "forest/forest.h"
 #include "guc.h"
 #include "progress.h"
@@ -43,6 +44,7 @@ _PG_init(void)
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	mlops_guard_init();
 	mlops_shared_init();
 	mlops_shared_cache_init();
 	mlops_stat_models_init();

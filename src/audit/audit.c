@@ -111,6 +111,8 @@ typedef struct AuditHead
 	int64		timeline;
 	Oid			database_oid;
 	char	   *database_name;
+	char	   *extension_version;
+	char	   *server_version;
 	uint8		hash[MLOPS_HASH_SIZE];
 } AuditHead;
 
@@ -233,7 +235,8 @@ mlops_audit(PG_FUNCTION_ARGS)
 	static const MlopsAuditColumn arguments[] = {
 		AUDIT_ACTION, AUDIT_MODEL, AUDIT_VERSION, AUDIT_ALIAS, AUDIT_SUBJECT, AUDIT_REASON,
 		AUDIT_CHANGE_REF, AUDIT_ARTIFACT_SHA256, AUDIT_STATE_BEFORE, AUDIT_STATE_AFTER,
-		AUDIT_DETAIL
+		AUDIT_DETAIL, AUDIT_RELIED_ON, AUDIT_SIGNATURE_SHA256, AUDIT_POLICY_SHA256,
+		AUDIT_LIBRARY_VERSION
 	};
 	Relation	relation;
 	MemoryContext save;
@@ -268,7 +271,7 @@ mlops_audit(PG_FUNCTION_ARGS)
 			continue;
 		if (column == AUDIT_VERSION)
 			set_value(event, column, PG_GETARG_DATUM(i));
-		else if (column >= AUDIT_STATE_BEFORE)
+		else if (column >= AUDIT_STATE_BEFORE && column <= AUDIT_RELIED_ON)
 		{
 			Jsonb	   *json;
 			char	   *text;
@@ -309,6 +312,15 @@ primary_key(ResultRelInfo *table)
 }
 
 /*
+ * A text of an event, palloc'd; empty if there is none.
+ */
+static char *
+text_of(const MlopsAuditEvent *event, MlopsAuditColumn column)
+{
+	return event->isnull[column] ? pstrdup("") : TextDatumGetCString(event->values[column]);
+}
+
+/*
  * Read the head of the log.  The caller holds the audit lock.
  */
 static void
@@ -342,33 +354,66 @@ read_head(ResultRelInfo *table, const MlopsAuditMap *map, AuditHead *head)
 		head->system_identifier = DatumGetInt64(last.values[AUDIT_SYSTEM_IDENTIFIER]);
 		head->timeline = DatumGetInt64(last.values[AUDIT_TIMELINE]);
 		head->database_oid = DatumGetObjectId(last.values[AUDIT_DATABASE_OID]);
-		head->database_name = last.isnull[AUDIT_DATABASE_NAME] ? pstrdup("") :
-			TextDatumGetCString(last.values[AUDIT_DATABASE_NAME]);
+		head->database_name = text_of(&last, AUDIT_DATABASE_NAME);
+		head->extension_version = text_of(&last, AUDIT_EXTENSION_VERSION);
+		head->server_version = text_of(&last, AUDIT_SERVER_VERSION);
 	}
 	else
+	{
 		head->log_id = *DatumGetUUIDP(OidFunctionCall0(F_GEN_RANDOM_UUID));
+		head->database_name = head->extension_version = head->server_version = "";
+	}
 	systable_endscan_ordered(scan);
 }
 
 /*
- * What an event of a new incarnation says in its detail: where the log was
- * written before.
+ * Add the name of what changed to the list in an event of a new incarnation.
  */
-static char *
-incarnation_detail(const AuditHead *head)
+static void
+changed(StringInfo list, bool differs, const char *what)
 {
+	if (differs)
+		appendStringInfo(list, "%s\"%s\"", list->len > 0 ? ", " : "", what);
+}
+
+/*
+ * Whether the log is about to go on in another incarnation of the database
+ * than that of its last event: another cluster, another branch of its history,
+ * another database, or another version of the server or of mlops.  If so,
+ * *detail gets what the event of the new incarnation says: what changed, and
+ * where the log was written before.
+ */
+static bool
+is_new_incarnation(const AuditHead *head, const char *server_version, char **detail)
+{
+	StringInfoData list;
 	StringInfoData json;
+
+	initStringInfo(&list);
+	changed(&list, head->system_identifier != (int64) GetSystemIdentifier(), "system_identifier");
+	changed(&list, head->timeline != GetWALInsertionTimeLine(), "timeline");
+	changed(&list, head->database_oid != MyDatabaseId, "database_oid");
+	changed(&list, strcmp(head->server_version, server_version) != 0, "server_version");
+	changed(&list, strcmp(head->extension_version, MLOPS_VERSION) != 0, "extension_version");
+	if (list.len == 0)
+		return false;
 
 	initStringInfo(&json);
 	appendStringInfo(&json,
-					 "{\"previous\": {\"seq\": " INT64_FORMAT
+					 "{\"changed\": [%s], \"previous\": {\"seq\": " INT64_FORMAT
 					 ", \"system_identifier\": \"" INT64_FORMAT
 					 "\", \"timeline\": " INT64_FORMAT
 					 ", \"database_oid\": %u, \"database_name\": ",
-					 head->seq, head->system_identifier, head->timeline, head->database_oid);
+					 list.data, head->seq, head->system_identifier, head->timeline,
+					 head->database_oid);
 	escape_json(&json, head->database_name);
+	appendStringInfoString(&json, ", \"server_version\": ");
+	escape_json(&json, head->server_version);
+	appendStringInfoString(&json, ", \"extension_version\": ");
+	escape_json(&json, head->extension_version);
 	appendStringInfoString(&json, "}}");
-	return json.data;
+	*detail = json.data;
+	return true;
 }
 
 /*
@@ -390,6 +435,7 @@ append_event(ResultRelInfo *table, EState *estate, TupleTableSlot *slot,
 	set_value(event, AUDIT_DATABASE_OID, ObjectIdGetDatum(head->database_oid));
 	set_value(event, AUDIT_SYSTEM_IDENTIFIER, Int64GetDatum(head->system_identifier));
 	set_value(event, AUDIT_TIMELINE, Int64GetDatum(head->timeline));
+	set_value(event, AUDIT_RECORDED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	mlops_audit_hash(hasher, event, false, head->hash);
 	set_value(event, AUDIT_HASH, mlops_audit_hash_datum(head->hash));
 
@@ -399,6 +445,24 @@ append_event(ResultRelInfo *table, EState *estate, TupleTableSlot *slot,
 	ExecStoreVirtualTuple(slot);
 	ExecSimpleRelationInsert(table, estate, slot);
 	ResetPerTupleExprContext(estate);
+}
+
+/*
+ * Append the first event of a new incarnation, with the circumstances of the
+ * event that is about to follow.
+ */
+static void
+append_incarnation(ResultRelInfo *table, EState *estate, TupleTableSlot *slot,
+				   const MlopsAuditMap *map, MlopsAuditHasher *hasher,
+				   AuditHead *head, const MlopsAuditEvent *next, const char *detail)
+{
+	MlopsAuditEvent event = *next;
+
+	for (int column = AUDIT_ACTION; column <= AUDIT_LIBRARY_VERSION; column++)
+		event.isnull[column] = true;
+	set_text(&event, AUDIT_ACTION, ACTION_INCARNATION);
+	set_text(&event, AUDIT_DETAIL, detail);
+	append_event(table, estate, slot, map, hasher, head, &event);
 }
 
 /*
@@ -417,6 +481,8 @@ write_events(Oid relid)
 	AuditHead	head;
 	Oid			save_user;
 	int			save_context;
+	char	   *server_version = pstrdup(GetConfigOption("server_version", false, false));
+	char	   *detail;
 	ListCell   *cell;
 
 	GetUserIdAndSecContext(&save_user, &save_context);
@@ -442,28 +508,20 @@ write_events(Oid relid)
 		CHECK_FOR_INTERRUPTS();
 		if (queued->relid != relid)
 			continue;
-		if (head.database_oid != MyDatabaseId ||
-			head.system_identifier != (int64) GetSystemIdentifier() ||
-			head.timeline != GetWALInsertionTimeLine())
+		if (is_new_incarnation(&head, server_version, &detail))
 		{
 			/* the first event of a log says by itself where it began */
 			bool		first = head.seq == 0;
-			char	   *detail = first ? NULL : incarnation_detail(&head);
 
 			head.incarnation++;
 			head.system_identifier = (int64) GetSystemIdentifier();
 			head.timeline = GetWALInsertionTimeLine();
 			head.database_oid = MyDatabaseId;
+			head.extension_version = MLOPS_VERSION;
+			head.server_version = server_version;
 			if (!first)
-			{
-				MlopsAuditEvent event = queued->event;
-
-				for (int column = AUDIT_ACTION; column <= AUDIT_DETAIL; column++)
-					event.isnull[column] = true;
-				set_text(&event, AUDIT_ACTION, ACTION_INCARNATION);
-				set_text(&event, AUDIT_DETAIL, detail);
-				append_event(table, estate, slot, &map, &hasher, &head, &event);
-			}
+				append_incarnation(table, estate, slot, &map, &hasher, &head,
+								   &queued->event, detail);
 		}
 		append_event(table, estate, slot, &map, &hasher, &head, &queued->event);
 	}
@@ -496,6 +554,28 @@ write_queue(void)
 		MemoryContextSwitchTo(save);
 		MemoryContextDelete(context);
 	}
+}
+
+/*
+ * The events of this transaction that are not yet in the log, in their order:
+ * the n-th one from 0, or NULL if there are not as many.  It lives until the
+ * end of the subtransaction.
+ */
+const MlopsAuditEvent *
+mlops_audit_pending(int n)
+{
+	return n < list_length(queue) ? &((QueuedEvent *) list_nth(queue, n))->event : NULL;
+}
+
+/*
+ * Make durable what this transaction wrote, which is something, and with it
+ * the events that others committed before, also with synchronous_commit = off.
+ */
+void
+mlops_audit_flush(void)
+{
+	if (!XLogRecPtrIsInvalid(XactLastRecEnd))
+		XLogFlush(XactLastRecEnd);
 }
 
 /*

@@ -41,6 +41,7 @@ typedef struct MlopsResolved
 {
 	const char *name;			/* of the model; belongs to the reference */
 	Oid			table;			/* mlops.version: another after DROP EXTENSION */
+	int64		model_id;
 	int64		version_id;
 	int32		version;
 	uint8		sha256[MLOPS_SHA256_LENGTH];

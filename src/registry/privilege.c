@@ -37,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(mlops_has_privilege_sql);
 PG_FUNCTION_INFO_V1(mlops_require_sql);
+PG_FUNCTION_INFO_V1(mlops_caller_has_sql);
 
 /* words and what each of them brings with it */
 static const struct
@@ -209,7 +210,69 @@ usable_models(Oid user)
 }
 
 /*
- * Error unless a model exists and a user has a privilege on it.
+ * Add to a list the roles that the rows of one model, or of all models if
+ * isnull, give a privilege; number says how many it has.
+ */
+static void
+list_holders(StringInfo list, int *number, int privilege, Snapshot snapshot, Datum model_id, bool isnull)
+{
+	MlopsTableKey key = {"model_id", {.value = model_id,.isnull = isnull}};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
+
+	mlops_table_begin(&scan, "privilege", "privilege_key", snapshot, &key, 1);
+	while ((tuple = mlops_table_next(&scan)) != NULL && *number <= 10)
+	{
+		bool		null;
+		Oid			role = DatumGetObjectId(mlops_table_value(&scan, tuple, "role", &null));
+		char	   *word = TextDatumGetCString(mlops_table_value(&scan, tuple, "privilege", &null));
+		char	   *name = OidIsValid(role) ? GetUserNameFromId(role, true) : "public";
+
+		for (int i = 0; i < (int) lengthof(words); i++)
+			if (name != NULL && strcmp(word, words[i].word) == 0 && (words[i].brings & privilege) != 0)
+			{
+				appendStringInfo(list, "%s%s", *number == 0 ? "" : ", ", *number == 10 ? "..." : name);
+				(*number)++;
+			}
+	}
+	mlops_table_end(&scan);
+}
+
+/*
+ * The roles that have a privilege on a model, for the hint of an error; NULL
+ * if there are none.
+ */
+static char *
+holders(const char *model, int privilege)
+{
+	MlopsTableKey key = {"name", {.value = CStringGetTextDatum(model)}};
+	MlopsTableScan scan;
+	StringInfoData list;
+	HeapTuple	tuple;
+	Snapshot	snapshot;
+	int			number = 0;
+	bool		isnull;
+
+	initStringInfo(&list);
+	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
+	snapshot = GetActiveSnapshot();
+	mlops_table_begin(&scan, "model", "model_name_key", snapshot, &key, 1);
+	tuple = mlops_table_next(&scan);
+	if (tuple != NULL)
+	{
+		Datum		model_id = mlops_table_value(&scan, tuple, "id", &isnull);
+
+		list_holders(&list, &number, privilege, snapshot, model_id, false);
+		list_holders(&list, &number, privilege, snapshot, (Datum) 0, true);
+	}
+	mlops_table_end(&scan);
+	PopActiveSnapshot();
+	return number > 0 ? list.data : NULL;
+}
+
+/*
+ * Error unless a model exists and a user has a privilege on it.  To those who
+ * have another one it says who may act instead.
  */
 void
 mlops_require(Oid user, const char *model, int privilege)
@@ -228,15 +291,21 @@ mlops_require(Oid user, const char *model, int privilege)
 				 errdetail("There is no model that you can use.")));
 	}
 	if ((has & privilege) == 0)
+	{
+		char	   *others = (has & MLOPS_ANY) != 0 &&
+			(privilege == MLOPS_MANAGE || privilege == MLOPS_APPROVE) ? holders(model, privilege) : NULL;
+
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for model \"%s\"", model),
 				 errdetail("Role \"%s\" needs the privilege \"%s\" on it.",
 						   GetUserNameFromId(user, false), privilege_word(privilege)),
 				 privilege == MLOPS_OWN || privilege == MLOPS_ANY ? 0 :
-				 errhint("Its owner can give it: SELECT mlops.grant_privilege('%s', %s, %s).",
+				 errhint("Its owner can give it: SELECT mlops.grant_privilege('%s', %s, %s).%s%s%s",
 						 privilege_word(privilege), quote_literal_cstr(model),
-						 quote_literal_cstr(GetUserNameFromId(user, false)))));
+						 quote_literal_cstr(GetUserNameFromId(user, false)),
+						 others ? " Roles that have it: " : "", others ? others : "", others ? "." : "")));
+	}
 }
 
 /*
@@ -261,4 +330,17 @@ mlops_require_sql(PG_FUNCTION_ARGS)
 	mlops_require(mlops_caller(), text_to_cstring(PG_GETARG_TEXT_PP(0)),
 				  mlops_privilege_bits(text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	PG_RETURN_VOID();
+}
+
+/*
+ * SQL, private: whether the caller has a privilege on a model.
+ */
+Datum
+mlops_caller_has_sql(PG_FUNCTION_ARGS)
+{
+	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			privilege = mlops_privilege_bits(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	bool		exists;
+
+	PG_RETURN_BOOL((mlops_privileges(mlops_caller(), model, &exists) & privilege) != 0);
 }

@@ -151,6 +151,7 @@ mlops_look_up(const MlopsReference *reference, MlopsResolved *resolved)
 		memcpy(resolved->sha256, VARDATA_ANY(sha256), MLOPS_SHA256_LENGTH);
 		resolved->name = reference->model;
 		resolved->table = RelationGetRelid(scan.relation);
+		resolved->model_id = DatumGetInt64(key[0].value.value);
 		resolved->version_id = DatumGetInt64(mlops_table_value(&scan, tuple, "id", &isnull));
 		resolved->version = DatumGetInt32(mlops_table_value(&scan, tuple, "version", &isnull));
 	}

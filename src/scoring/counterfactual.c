@@ -527,7 +527,7 @@ counterfactual(FunctionCallInfo fcinfo, MlopsInput input)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
-	call->scorer = mlops_scorer_read(fcinfo, input, MLOPS_READ);
+	call->scorer = mlops_scorer_read(fcinfo, input, MLOPS_READ, MLOPS_USE_EXPLAIN);
 	call->model = call->scorer->model;
 	call->json = input == MLOPS_INPUT_JSONB ? PG_GETARG_JSONB_P(1) : NULL;
 	check_model(call->model);

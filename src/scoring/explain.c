@@ -160,7 +160,7 @@ static Explainer *
 explain(FunctionCallInfo fcinfo, MlopsInput input, int privilege, int class_argument,
 		MlopsScorer **scorer_used)
 {
-	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, privilege);
+	MlopsScorer *scorer = mlops_scorer_read(fcinfo, input, privilege, MLOPS_USE_EXPLAIN);
 	const MlopsModel *model = scorer->model;
 	Explainer  *explainer;
 	const char *class = PG_ARGISNULL(class_argument) ? NULL :

@@ -256,9 +256,13 @@ static inline Datum
 score(FunctionCallInfo fcinfo, MlopsInput input, Datum (*result_of) (MlopsScorer *scorer))
 {
 	Jsonb	   *changes = input != MLOPS_INPUT_COLUMNS && PG_NARGS() > 2 ? PG_GETARG_JSONB_P(2) : NULL;
-	MlopsScorer *scorer = mlops_scorer_read_changed(fcinfo, input, MLOPS_SCORE, changes);
+	MlopsScorer *scorer = mlops_scorer_read_changed(fcinfo, input, MLOPS_SCORE,
+													result_of == predict ? MLOPS_USE_VALUE : MLOPS_USE_SCORE,
+													changes);
 	Datum		result;
 
+	if (unlikely(scorer->constant != NULL))
+		return Float8GetDatum(*scorer->constant);
 	mlops_scorer_margin(scorer);
 	result = result_of(scorer);
 	mlops_scorer_done(scorer);
@@ -341,49 +345,17 @@ score_batch(MlopsScorer *scorer, Batch *batch, int count, Datum *results)
 }
 
 /*
- * predict() of each row of an array: of its elements, or, if by_columns, of its
- * slices, each the features in the order of the signature.
+ * Score rows: values, or slices of so many values if by_columns.  A row that
+ * is NULL has no result.
  */
-static Datum
-predict_batch(FunctionCallInfo fcinfo, bool by_columns)
+static void
+score_rows(MlopsScorer *scorer, const Datum *values, const bool *nulls, int count, int width,
+		   bool by_columns, Datum *results, bool *null_results)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
-	MlopsScorer *scorer = mlops_scorer_open(fcinfo, MLOPS_SCORE);
-	Oid			type = ARR_ELEMTYPE(array);
-	int			width = 1;
-	Batch	   *batch;
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
-	Datum	   *values;
-	bool	   *nulls;
-	Datum	   *results;
-	bool	   *null_results;
+	Batch	   *batch = get_batch(scorer);
 	int64		scored = 0;
 	int			pending = 0;
-	int			count;
-	int			lower_bound = 1;
 
-	mlops_call_batch_begin(scorer->call);
-	require_one_number(scorer->model, "predict_batch");
-	if (ARR_NDIM(array) != (by_columns ? 2 : 1) && ARR_NDIM(array) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 by_columns ? errmsg("features of many rows must be an array of two dimensions") :
-				 errmsg("rows must be an array of one dimension"),
-				 by_columns ? errhint("The first dimension is that of the rows; mlops.predict() is for one.") : 0));
-
-	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
-	deconstruct_array(array, type, typlen, typbyval, typalign, &values, &nulls, &count);
-	if (by_columns && count > 0)
-	{
-		width = ARR_DIMS(array)[1];
-		count = ARR_DIMS(array)[0];
-	}
-	results = palloc(mul_size(sizeof(Datum), Max(count, 1)));
-	null_results = palloc0(mul_size(sizeof(bool), Max(count, 1)));
-
-	batch = get_batch(scorer);
 	for (int i = 0; i < count; i++)
 	{
 		void	   *vector = batch->rows + pending * batch->row_size;
@@ -412,6 +384,59 @@ predict_batch(FunctionCallInfo fcinfo, bool by_columns)
 	if (pending > 0)
 		score_batch(scorer, batch, pending, results);
 	mlops_call_batch_end(scorer->call, scored);
+}
+
+/*
+ * predict() of each row of an array: of its elements, or, if by_columns, of its
+ * slices, each the features in the order of the signature.
+ */
+static Datum
+predict_batch(FunctionCallInfo fcinfo, bool by_columns)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
+	MlopsScorer *scorer = mlops_scorer_open(fcinfo, MLOPS_SCORE, MLOPS_USE_VALUE);
+	Oid			type = ARR_ELEMTYPE(array);
+	int			width = 1;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	Datum	   *values;
+	bool	   *nulls;
+	Datum	   *results;
+	bool	   *null_results;
+	int			count;
+	int			lower_bound = 1;
+
+	if (scorer->constant == NULL)
+	{
+		mlops_call_batch_begin(scorer->call);
+		require_one_number(scorer->model, "predict_batch");
+	}
+	if (ARR_NDIM(array) != (by_columns ? 2 : 1) && ARR_NDIM(array) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 by_columns ? errmsg("features of many rows must be an array of two dimensions") :
+				 errmsg("rows must be an array of one dimension"),
+				 by_columns ? errhint("The first dimension is that of the rows; mlops.predict() is for one.") : 0));
+
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	deconstruct_array(array, type, typlen, typbyval, typalign, &values, &nulls, &count);
+	if (by_columns && count > 0)
+	{
+		width = ARR_DIMS(array)[1];
+		count = ARR_DIMS(array)[0];
+	}
+	results = palloc(mul_size(sizeof(Datum), Max(count, 1)));
+	null_results = palloc0(mul_size(sizeof(bool), Max(count, 1)));
+
+	if (scorer->constant == NULL)
+		score_rows(scorer, values, nulls, count, width, by_columns, results, null_results);
+	else
+		for (int i = 0; i < count; i++)
+		{
+			results[i] = Float8GetDatum(*scorer->constant);
+			null_results[i] = !by_columns && nulls[i];
+		}
 
 	PG_RETURN_ARRAYTYPE_P(count == 0 ? construct_empty_array(FLOAT8OID) :
 						  construct_md_array(results, null_results, 1, &count, &lower_bound,

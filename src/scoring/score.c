@@ -49,6 +49,7 @@
 #include "utils/varlena.h"
 
 #include "progress.h"
+#include "governance/suspension.h"
 #include "registry/privilege.h"
 #include "scoring/score_target.h"
 #include "scoring/scorer.h"
@@ -230,7 +231,7 @@ open_model(Run *run, FunctionCallInfo fcinfo, int64 most_rows)
 	int64		nodes;
 
 	mlops_modelref_split(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(ARG_MODEL)), &reference);
-	mlops_resolve(GetUserId(), &reference, MLOPS_SCORE, &resolved);
+	mlops_serve(GetUserId(), &reference, MLOPS_SCORE, MLOPS_USE_SCORE, &resolved, NULL);
 	run->progress = mlops_progress_begin(MLOPS_WORK_SCORE, resolved.name, resolved.version, run->context);
 	scorer->call = mlops_call_begin(&resolved, run->start, run->context);
 	run->model = scorer->model = model = mlops_model_hold(&resolved, run->context);

@@ -29,6 +29,7 @@
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
+#include "governance/suspension.h"
 #include "registry/privilege.h"
 #include "scoring/binding.h"
 #include "scoring/scorer.h"
@@ -48,7 +49,9 @@ typedef struct View
 
 typedef struct Scorer
 {
-	MlopsScorer scorer;			/* first; its model is NULL until resolved */
+	MlopsScorer scorer;			/* first; its model and constant are NULL until
+								 * resolved */
+	double		value;			/* of every row, see scorer.constant */
 	View		view;
 	struct varlena *reference;
 	bool		constant;		/* the reference is always this */
@@ -121,7 +124,7 @@ same_reference(const Scorer *site, Datum reference)
  * Begin anew: resolve the reference for the present user and statement.
  */
 static void
-resolve(Scorer *site, struct varlena *modelref, int privilege)
+resolve(Scorer *site, struct varlena *modelref, int privilege, MlopsUse use)
 {
 	MlopsScorer *scorer = &site->scorer;
 	View		view = present_view();
@@ -130,23 +133,30 @@ resolve(Scorer *site, struct varlena *modelref, int privilege)
 	const MlopsModel *model;
 	MemoryContext old;
 	instr_time	start;
+	bool		constant;
 
 	INSTR_TIME_SET_CURRENT(start);
+	scorer->constant = NULL;
 	scorer->model = NULL;
 	scorer->extra = NULL;
 	site->binding = NULL;
 	MemoryContextReset(scorer->context);
 
 	mlops_modelref_split(modelref, &reference);
-	mlops_resolve(view.user, &reference, privilege, &resolved);
-	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
-
-	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
-												  ALLOCSET_SMALL_SIZES);
+	constant = mlops_serve(view.user, &reference, privilege, use, &resolved, &site->value);
 	old = MemoryContextSwitchTo(scorer->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
 	site->view = view;
+	if (constant)
+	{
+		scorer->constant = &site->value;
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
+	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
+												  ALLOCSET_SMALL_SIZES);
 	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
 	model = mlops_model_hold(&resolved, scorer->context);
 	scorer->reader.model = model;
@@ -181,16 +191,16 @@ create_site(FmgrInfo *flinfo)
  * The scorer of this call site, resolved for the reference in argument 0.
  */
 static Scorer *
-get_scorer(FunctionCallInfo fcinfo, int privilege)
+get_scorer(FunctionCallInfo fcinfo, int privilege, MlopsUse use)
 {
 	Scorer	   *site = fcinfo->flinfo->fn_extra;
 
 	if (site == NULL)
 		site = create_site(fcinfo->flinfo);
-	if (site->scorer.model == NULL || !is_present(&site->view) ||
+	if ((site->scorer.model == NULL && site->scorer.constant == NULL) || !is_present(&site->view) ||
 		!same_reference(site, PG_GETARG_DATUM(0)))
-		resolve(site, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), privilege);
-	else
+		resolve(site, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), privilege, use);
+	else if (likely(site->scorer.constant == NULL))
 		mlops_call_row_begin(site->scorer.call);
 	return site;
 }
@@ -198,12 +208,13 @@ get_scorer(FunctionCallInfo fcinfo, int privilege)
 /*
  * The scorer of this call site with the version that argument 0 means, for a
  * caller with this privilege, before a row is read.  It lives as long as the
- * call site, and holds until the next call.  Errors ML001 to ML003 and 42501.
+ * call site, and holds until the next call.  If the use is MLOPS_USE_VALUE, it
+ * may be a constant instead.  Errors ML001 to ML004 and 42501.
  */
 MlopsScorer *
-mlops_scorer_open(FunctionCallInfo fcinfo, int privilege)
+mlops_scorer_open(FunctionCallInfo fcinfo, int privilege, MlopsUse use)
 {
-	return &get_scorer(fcinfo, privilege)->scorer;
+	return &get_scorer(fcinfo, privilege, use)->scorer;
 }
 
 /*
@@ -274,11 +285,13 @@ bind_columns(Scorer *site, FunctionCallInfo fcinfo)
  * Read the row in argument 1.
  */
 static inline MlopsScorer *
-read_argument(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *changes)
+read_argument(FunctionCallInfo fcinfo, MlopsInput input, int privilege, MlopsUse use, Jsonb *changes)
 {
-	Scorer	   *site = get_scorer(fcinfo, privilege);
+	Scorer	   *site = get_scorer(fcinfo, privilege, use);
 	MlopsScorer *scorer = &site->scorer;
 
+	if (unlikely(scorer->constant != NULL))
+		return scorer;
 	switch (input)
 	{
 		case MLOPS_INPUT_ROW:
@@ -305,18 +318,19 @@ read_argument(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *c
  * argument 1.  Error ML020, too.
  */
 MlopsScorer *
-mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege)
+mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege, MlopsUse use)
 {
-	return read_argument(fcinfo, input, privilege, NULL);
+	return read_argument(fcinfo, input, privilege, use, NULL);
 }
 
 /*
  * The same, with other values for some features of that row.
  */
 MlopsScorer *
-mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input, int privilege, Jsonb *changes)
+mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input, int privilege, MlopsUse use,
+						  Jsonb *changes)
 {
-	return read_argument(fcinfo, input, privilege, changes);
+	return read_argument(fcinfo, input, privilege, use, changes);
 }
 
 /*

@@ -12,6 +12,7 @@
 
 #include "fmgr.h"
 
+#include "governance/suspension.h"
 #include "scoring/binding.h"
 #include "scoring/stat_models.h"
 
@@ -36,6 +37,8 @@ typedef enum MlopsOutput
 /* valid for the present call; the members belong to the scorer */
 typedef struct MlopsScorer
 {
+	const double *constant;		/* value of every row of a suspended model, or
+								 * NULL; if set, the other members are not */
 	const MlopsModel *model;
 	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
 	MlopsReader reader;			/* how rows are read */
@@ -49,10 +52,12 @@ typedef struct MlopsScorer
 	MlopsCall  *call;			/* what is counted of it */
 } MlopsScorer;
 
-extern MlopsScorer *mlops_scorer_open(FunctionCallInfo fcinfo, int privilege);
-extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege);
+extern MlopsScorer *mlops_scorer_open(FunctionCallInfo fcinfo, int privilege, MlopsUse use);
+extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege,
+									  MlopsUse use);
 extern MlopsScorer *mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input,
-											  int privilege, Jsonb *changes);
+											  int privilege, MlopsUse use,
+											  Jsonb *changes);
 extern void mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader row, Jsonb *changes,
 								  void *vector);
 extern void mlops_scorer_margin(MlopsScorer *scorer);

@@ -45,12 +45,12 @@ suite_regress() {
 suite_isolation() {
 	local tests
 	tests=$(names test/isolation/specs .spec)
-	server_start check 'fsync = off'
+	server_start check 'fsync = off' 'mlops.allow_session_authorization = on'
 	regress "$PGXS_DIR/src/test/isolation/pg_isolation_regress" test/isolation isolation_regression "$tests"
 }
 
 suite_pgtap() {
-	server_start check 'fsync = off'
+	server_start check 'fsync = off' 'mlops.allow_session_authorization = on'
 	export PGDATABASE=pgtap
 	as_tester psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'SET client_min_messages = warning' \
 		-c 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'

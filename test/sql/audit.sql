@@ -63,7 +63,7 @@ END
 $$;
 SELECT seq, action, xid = min(xid) OVER w, incarnation FROM mlops.audit_event
 WINDOW w AS (PARTITION BY action IN ('two', 'three', 'four', 'five')) ORDER BY seq;
-SELECT status, seq FROM mlops.verify_audit();
+SELECT status, seq FROM mlops.verify_audit(checks => '{}');
 
 -- what triggers at the commit do is recorded
 CREATE TABLE work (n integer);
@@ -104,11 +104,11 @@ ALTER TABLE mlops.audit_event DISABLE TRIGGER audit_event_refuse_change;
 BEGIN;
 UPDATE mlops.audit_event SET change_ref = 'CHG-7' WHERE seq = 3;
 DELETE FROM mlops.audit_event WHERE seq IN (5, 6);
-SELECT status, seq, detail FROM mlops.verify_audit();
+SELECT status, seq, detail FROM mlops.verify_audit(checks => '{}');
 ROLLBACK;
 BEGIN;
 DELETE FROM mlops.audit_event WHERE seq > 7;
-SELECT v.status, v.seq, v.detail FROM head h, mlops.verify_audit(1, h.seq, h.hash) v;
+SELECT v.status, v.seq, v.detail FROM head h, mlops.verify_audit(1, h.seq, h.hash, NULL, '{}') v;
 ROLLBACK;
 ALTER TABLE mlops.audit_event ENABLE ALWAYS TRIGGER audit_event_refuse_change;
 
@@ -117,7 +117,7 @@ BEGIN;
 ALTER TABLE mlops.audit_event DROP CONSTRAINT audit_event_pkey;
 SELECT mlops.probe('no key');
 COMMIT;
-SELECT v.status, v.seq FROM head h, mlops.verify_audit(1, h.seq, h.hash) v;
+SELECT v.status, v.seq FROM head h, mlops.verify_audit(1, h.seq, h.hash, NULL, '{}') v;
 
 -- indexes with expressions and triggers of somebody else are no obstacle
 CREATE INDEX ON mlops.audit_event ((detail ->> 'x'));

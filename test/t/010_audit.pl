@@ -27,7 +27,7 @@ $node->safe_psql('bank', "CREATE EXTENSION mlops; $probe");
 sub verifies
 {
 	my ($server, $database, $name) = @_;
-	is($server->safe_psql($database, 'SELECT status FROM mlops.verify_audit()'), 'OK', "$name: the log verifies");
+	is($server->safe_psql($database, q{SELECT status FROM mlops.verify_audit(checks => '{}')}), 'OK', "$name: the log verifies");
 }
 
 # What an auditor would compare of two logs.
@@ -221,11 +221,14 @@ my $identifier = $node->safe_psql('bank', 'SELECT system_identifier FROM pg_cont
 my $original = $node->safe_psql('bank', $log);
 my $oid = $node->safe_psql('bank', q{SELECT oid FROM pg_database WHERE datname = 'bank'});
 
+my $version = $node->safe_psql('bank', 'SHOW server_version');
+my $extension = $node->safe_psql('bank', q{SELECT extversion FROM pg_extension WHERE extname = 'mlops'});
+
 sub is_copy
 {
 	my ($server, $database, $name) = @_;
 	is($server->safe_psql($database, $log), $original, "$name: the log is the same");
-	is($server->safe_psql($database, "SELECT status FROM mlops.verify_audit(1, $head)"), 'OK',
+	is($server->safe_psql($database, "SELECT status FROM mlops.verify_audit(1, $head, NULL, '{}')"), 'OK',
 		"$name: it verifies against the head of the original");
 	$server->safe_psql($database, q{SELECT mlops.probe('after'), mlops.probe('after')});
 	is( $server->safe_psql(
@@ -236,10 +239,10 @@ sub is_copy
 				AND database_oid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND caller = current_user),
 			min(detail ->> 'previous') FILTER (WHERE action = 'incarnation')
 		FROM mlops.audit_event WHERE seq > (SELECT seq FROM (VALUES ($head)) h(seq, hash))}),
-		sprintf('incarnation 2, after 2, after 2|t|{"seq": %d, "system_identifier": "%s", "timeline": 1, "database_oid": %d, "database_name": "bank"}',
-			(split /,/, $head)[0], $identifier, $oid),
+		sprintf('incarnation 2, after 2, after 2|t|{"seq": %d, "system_identifier": "%s", "timeline": 1, "database_oid": %d, "database_name": "bank", "server_version": "%s", "extension_version": "%s"}',
+			(split /,/, $head)[0], $identifier, $oid, $version, $extension),
 		"$name: the first event afterwards says so");
-	is($server->safe_psql($database, "SELECT status FROM mlops.verify_audit(1, $head)"), 'OK', "$name: it still verifies");
+	is($server->safe_psql($database, "SELECT status FROM mlops.verify_audit(1, $head, NULL, '{}')"), 'OK', "$name: it still verifies");
 }
 
 my @dump = ('pg_dump', '-d', $node->connstr('bank'));
@@ -261,7 +264,7 @@ is_copy($node, 'template', 'a copy as template');
 $node->safe_psql('bank', q{SELECT mlops.probe('on'), mlops.probe('on')});
 is($node->safe_psql('bank', q{SELECT max(incarnation) FROM mlops.audit_event}), '1', 'the original goes on as it is');
 is($other->safe_psql('plain', 'SELECT status FROM mlops.verify_audit(1, ' . $node->safe_psql('bank',
-		q{SELECT seq || ', ' || quote_literal(hash) || '::bytea' FROM mlops.audit_head()}) . ')'),
+		q{SELECT seq || ', ' || quote_literal(hash) || '::bytea' FROM mlops.audit_head()}) . q{, NULL, '{}')}),
 	'FORKED', 'a copy that went its own way is not the original');
 
 # restored a second time, which a reader can tell from the first
@@ -323,7 +326,7 @@ $other->wait_for_subscription_sync($node, 'audit', 'replica');
 $node->safe_psql('bank', q{SELECT mlops.probe('replicated')});
 $node->wait_for_catchup('audit');
 $head = $node->safe_psql('bank', q{SELECT seq || ', ' || quote_literal(hash) || '::bytea' FROM mlops.audit_head()});
-is($other->safe_psql('replica', "SELECT status, seq FROM mlops.verify_audit(1, $head)"), 'OK|' . (split /,/, $head)[0],
+is($other->safe_psql('replica', "SELECT status, seq FROM mlops.verify_audit(1, $head, NULL, '{}')"), 'OK|' . (split /,/, $head)[0],
 	'a logical replica verifies against the head of the original');
 $other->safe_psql('replica', 'DROP SUBSCRIPTION audit');
 
@@ -334,14 +337,14 @@ $standby->start;
 $node->safe_psql('bank', q{SELECT mlops.probe('streamed')});
 $node->wait_for_catchup($standby, 'replay');
 $head = $node->safe_psql('bank', q{SELECT seq || ', ' || quote_literal(hash) || '::bytea' FROM mlops.audit_head()});
-is($standby->safe_psql('bank', "SELECT status FROM mlops.verify_audit(1, $head)"), 'OK', 'the log verifies on a standby');
+is($standby->safe_psql('bank', "SELECT status FROM mlops.verify_audit(1, $head, NULL, '{}')"), 'OK', 'the log verifies on a standby');
 my ($rc) = $standby->psql('bank', q{SELECT mlops.probe('on a standby')}, stderr => \$err);
 like($err, qr/cannot execute mlops\._audit\(\) in a read-only transaction/, 'a standby writes no events');
 $standby->promote;
 $standby->safe_psql('bank', q{SELECT mlops.probe('after promotion')});
 is($standby->safe_psql('bank', q{SELECT action, incarnation, timeline FROM mlops.audit_event ORDER BY seq DESC LIMIT 2}),
 	"after promotion|2|2\nincarnation|2|2", 'a standby that was promoted says so');
-is($standby->safe_psql('bank', "SELECT status FROM mlops.verify_audit(1, $head)"), 'OK', 'and its log verifies');
+is($standby->safe_psql('bank', "SELECT status FROM mlops.verify_audit(1, $head, NULL, '{}')"), 'OK', 'and its log verifies');
 $standby->stop;
 
 #

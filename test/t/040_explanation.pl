@@ -41,7 +41,7 @@ is($node->safe_psql('bank', "$parallel $query"), $serial, 'the same in parallel 
 # the audit log has what was before and after
 $node->safe_psql('bank', q{SELECT mlops.set_reason('risk', 'amount', 'Amount too high for the income')});
 is($node->safe_psql('bank', q{
-	SELECT action, model, subject, state_before->>'text', state_after->>'text', state_after->>'direction'
+	SELECT action, model, subject, state_before->'up'->>'text', state_after->'up'->>'text', detail->>'direction'
 	FROM mlops.audit_log WHERE action = 'reason.set' ORDER BY seq}),
 	"reason.set|risk|amount||The amount is too high|up\n"
 	  . 'reason.set|risk|amount|The amount is too high|Amount too high for the income|up', 'changes of a reason are audited');

@@ -13,7 +13,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('doc');
 $node->init;
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'mlops'\n");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'mlops'\nmlops.protect_records = off\n");
 $node->start;
 
 # The blocks of a page: [statements, expected text or undef].

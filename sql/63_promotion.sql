@@ -1,44 +1,28 @@
--- file: sql/60_governance.sql
+-- file: sql/63_promotion.sql
 -- Promotion: which version an alias points to, and since when.
 --
 -- The switch of an alias, its row of history and its event in the audit log
 -- are one transaction.  Changes of one model's aliases follow one another:
 -- each locks the row of the model first.
 
--- A text that a person wrote as the reason of an act.
-CREATE FUNCTION mlops._check_reason(reason text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF reason IS NULL OR reason !~ '[^[:space:]]' THEN
-        RAISE EXCEPTION 'a reason is needed'
-            USING ERRCODE = 'null_value_not_allowed',
-                  HINT = 'Say why, for the audit log: reason => ''...''.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION mlops._check_reason(text) IS 'Error 22004 unless a reason was given.';
-REVOKE ALL ON FUNCTION mlops._check_reason(text) FROM PUBLIC;
-
--- Point an alias to a version, or to none, and record it.
+-- Point an alias to a version, or to none, and record it; the id of its row of
+-- history.
 CREATE FUNCTION mlops._move_alias(model_id bigint, alias text, action text, version_id bigint,
-                                  reason text, change_ref text, undone_id bigint) RETURNS void
+                                  reason text, change_ref text, undone_id bigint, relied_on jsonb DEFAULT NULL)
+    RETURNS bigint
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     now_at timestamptz := clock_timestamp();
+    former jsonb := mlops._alias_state(model_id, alias);
     model_name text;
     previous bigint;
-    previous_number integer;
-    number integer;
+    change bigint;
 BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = _move_alias.model_id;
-    SELECT a.version_id, v.version INTO previous, previous_number
-    FROM mlops.alias a JOIN mlops.version v ON v.id = a.version_id
+    SELECT a.version_id INTO previous FROM mlops.alias a
     WHERE a.model_id = _move_alias.model_id AND a.alias = _move_alias.alias;
-    SELECT v.version INTO number FROM mlops.version v WHERE v.id = _move_alias.version_id;
 
     IF version_id IS NULL THEN
         DELETE FROM mlops.alias a
@@ -52,51 +36,68 @@ BEGIN
     END IF;
     INSERT INTO mlops.alias_change (model_id, alias, action, version_id, previous_version_id, reason,
                                     change_ref, undone_id, changed_at, changed_by)
-    VALUES (model_id, alias, action, version_id, previous, reason, change_ref, undone_id, now_at, session_user);
-    PERFORM mlops._audit(action => 'alias.' || action, model => model_name, version => number,
+    VALUES (model_id, alias, action, version_id, previous, reason, change_ref, undone_id, now_at, session_user)
+    RETURNING id INTO change;
+    PERFORM mlops._audit(action => 'alias.' || action, model => model_name,
+                         version => (SELECT v.version FROM mlops.version v WHERE v.id = _move_alias.version_id),
                          alias => alias, reason => reason, change_ref => change_ref,
                          artifact_sha256 => (SELECT v.artifact_sha256 FROM mlops.version v
                                              WHERE v.id = _move_alias.version_id),
-                         state_before => jsonb_build_object('version', previous_number),
-                         state_after => jsonb_build_object('version', number));
+                         state_before => former,
+                         state_after => mlops._alias_state(model_id, alias),
+                         relied_on => relied_on,
+                         policy_sha256 => mlops._policy_sha256(model_id, alias));
+    RETURN change;
 END
 $$;
-COMMENT ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint) IS
-    'Points an alias of a model whose row is locked to a version, and records it.';
-REVOKE ALL ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint, jsonb) IS
+    'Points an alias of a model whose row is locked to a version, records it, and returns the id of the row of mlops.alias_change.';
+REVOKE ALL ON FUNCTION mlops._move_alias(bigint, text, text, bigint, text, text, bigint, jsonb) FROM PUBLIC;
 
--- Lock a model by its name for a change of its aliases; its id.  An UPDATE, so
--- that a transaction in REPEATABLE READ whose snapshot is older than the last
--- change fails, and does not record what it does not see.
-CREATE FUNCTION mlops._lock_model(model text) RETURNS bigint
+-- Error unless a version has what the policy of an alias asks for.  Asked when
+-- a request is opened and again when it is executed.
+CREATE FUNCTION mlops._check_promotion(model_id bigint, alias text, version_id bigint, change_ref text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    policy jsonb := mlops._policy_of(model_id, alias);
+    missing text;
+BEGIN
+    IF (policy->'change_ref_required')::boolean AND (change_ref IS NULL OR change_ref !~ '[^[:space:]]') THEN
+        RAISE EXCEPTION 'the policy for alias "%" wants a change number', alias
+            USING ERRCODE = 'ML042', HINT = 'Give it by change_ref => ''...''.';
+    END IF;
+    SELECT string_agg(e, ', ') INTO missing
+    FROM mlops.version v
+    JOIN mlops.model m ON m.id = v.model_id,
+         jsonb_array_elements_text(policy->'evidence') e
+    WHERE v.id = _check_promotion.version_id
+      AND NOT CASE e WHEN 'metrics' THEN coalesce(v.metrics, '{}') <> '{}'
+                     WHEN 'run' THEN v.run_id IS NOT NULL
+                     WHEN 'description' THEN coalesce(v.description, m.description, '') ~ '[^[:space:]]'
+              END;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '% does not have the evidence that the policy for alias "%" wants',
+                        mlops._reference(version_id), alias
+            USING ERRCODE = 'ML042', DETAIL = format('Missing: %s.', missing),
+                  HINT = 'A version never changes: register one that has it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mlops._check_promotion(bigint, text, bigint, text) IS
+    'Error ML042 unless a version has what the policy of an alias asks for.';
+REVOKE ALL ON FUNCTION mlops._check_promotion(bigint, text, bigint, text) FROM PUBLIC;
+
+-- Lock the model of a version that is to be promoted, and check what does not
+-- depend on approvals.
+CREATE FUNCTION mlops._begin_promotion(model mlops.modelref, alias text, reason text, change_ref text,
+                                       OUT target bigint, OUT target_model bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    result bigint;
 BEGIN
-    IF model IS NULL THEN
-        RAISE EXCEPTION 'no model was named' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    PERFORM mlops._require(model, 'manage');
-    UPDATE mlops.model m SET last_version = m.last_version WHERE m.name = model
-    RETURNING m.id INTO STRICT result;
-    RETURN result;
-END
-$$;
-COMMENT ON FUNCTION mlops._lock_model(text) IS
-    'Locks the row of a model on which the caller has privilege manage and returns its id.';
-REVOKE ALL ON FUNCTION mlops._lock_model(text) FROM PUBLIC;
-
-CREATE FUNCTION mlops._promote(model mlops.modelref, alias text, reason text, change_ref text)
-    RETURNS mlops.modelref
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    target bigint := mlops._resolve(model, 'manage');
-    target_model bigint;
-BEGIN
+    target := mlops._resolve(model, 'manage');
     IF target IS NULL OR alias IS NULL THEN
         RAISE EXCEPTION 'a promotion needs a version and an alias'
             USING ERRCODE = 'null_value_not_allowed';
@@ -106,17 +107,36 @@ BEGIN
     IF NOT mlops._valid_name(alias) OR (mlops.model_name(model) || '@' || alias)::mlops.modelref IS NULL THEN
         RAISE EXCEPTION 'invalid alias: "%"', alias USING ERRCODE = 'invalid_name';
     END IF;
-
-    SELECT v.model_id INTO STRICT target_model FROM mlops.version v WHERE v.id = target;
-    PERFORM mlops._lock_model(mlops.model_name(model));
+    target_model := mlops._lock_model(mlops.model_name(model));
     IF EXISTS (SELECT FROM mlops.alias a
-               WHERE a.model_id = target_model AND a.alias = _promote.alias AND a.version_id = target) THEN
+               WHERE a.model_id = target_model AND a.alias = _begin_promotion.alias AND a.version_id = target) THEN
         RAISE EXCEPTION '% is already the % of model "%"', mlops._reference(target), alias, mlops.model_name(model)
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Name the version to promote, such as model/2.';
     END IF;
-    PERFORM mlops._move_alias(target_model, alias, 'promote', target, reason, change_ref, NULL);
-    RETURN mlops._reference(target);
+    PERFORM mlops._check_promotion(target_model, alias, target, change_ref);
+END
+$$;
+COMMENT ON FUNCTION mlops._begin_promotion(mlops.modelref, text, text, text) IS
+    'Locks the model of a version to be promoted and returns the ids of both; errors 42501, 22004, 55000, ML001 to ML003 and ML042.';
+REVOKE ALL ON FUNCTION mlops._begin_promotion(mlops.modelref, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops._promote(model mlops.modelref, alias text, reason text, change_ref text)
+    RETURNS mlops.modelref
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p record := mlops._begin_promotion(model, alias, reason, change_ref);
+BEGIN
+    IF (mlops._policy_of(p.target_model, alias)->'approvals')::integer > 0 THEN
+        PERFORM mlops._open_request(p.target_model, 'promotion', alias, p.target, NULL, reason, change_ref);
+        RETURN NULL;
+    END IF;
+    PERFORM mlops._note_identity();
+    PERFORM mlops._move_alias(p.target_model, alias, 'promote', p.target, reason, change_ref, NULL);
+    PERFORM mlops._sweep_requests(p.target_model);
+    RETURN mlops._reference(p.target);
 END
 $$;
 COMMENT ON FUNCTION mlops._promote(mlops.modelref, text, text, text) IS 'Body of mlops.promote().';
@@ -127,8 +147,29 @@ CREATE FUNCTION mlops.promote(model mlops.modelref, alias text DEFAULT 'champion
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.promote(mlops.modelref, text, text, text) IS
-    'Points an alias to a version, for every other session from its next statement after the commit, and returns the reference to that version; the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000 and ML001 to ML003.';
+    'Points an alias to a version, for every other session from its next statement after the commit, and returns the reference to that version; where the policy wants approvals it opens a request instead, says so in a notice and returns NULL; the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 to ML003 and ML042.';
 REVOKE ALL ON FUNCTION mlops.promote(mlops.modelref, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops._request_promotion(model mlops.modelref, alias text, reason text, change_ref text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p record := mlops._begin_promotion(model, alias, reason, change_ref);
+BEGIN
+    RETURN mlops._open_request(p.target_model, 'promotion', alias, p.target, NULL, reason, change_ref);
+END
+$$;
+COMMENT ON FUNCTION mlops._request_promotion(mlops.modelref, text, text, text) IS 'Body of mlops.request_promotion().';
+REVOKE ALL ON FUNCTION mlops._request_promotion(mlops.modelref, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops.request_promotion(model mlops.modelref, alias text DEFAULT 'champion', reason text DEFAULT NULL,
+                                        change_ref text DEFAULT NULL) RETURNS bigint
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'mlops_private_call';
+COMMENT ON FUNCTION mlops.request_promotion(mlops.modelref, text, text, text) IS
+    'Opens a request to point an alias to a version and returns its id; if the policy wants no approvals, the request is approved at once, and executed unless the policy leaves that to mlops.execute(); the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 to ML003 and ML042.';
+REVOKE ALL ON FUNCTION mlops.request_promotion(mlops.modelref, text, text, text) FROM PUBLIC;
 
 -- The version that an alias of a locked model points to.
 CREATE FUNCTION mlops._aliased(model_id bigint, alias text) RETURNS bigint
@@ -170,6 +211,12 @@ DECLARE
 BEGIN
     PERFORM mlops._check_reason(reason);
     present := mlops._aliased(target_model, alias);
+    -- What a fallback had before it was one never served in the other's place.
+    IF EXISTS (SELECT FROM mlops.policy p WHERE p.model_id = target_model AND p.fallback_alias = _rollback.alias) THEN
+        RAISE EXCEPTION 'alias "%" of model "%" is a fallback and is not rolled back', alias, model
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Promote the version that it should have.';
+    END IF;
 
     -- The latest promotion that no rollback has undone is where the present
     -- version came from; the one before it is next, so that a second rollback
@@ -185,7 +232,10 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = format('%s was the first.', mlops._reference(present));
     END IF;
-    PERFORM mlops._move_alias(target_model, alias, 'rollback', earlier, reason, NULL, promotion);
+    PERFORM mlops._note_identity();
+    PERFORM mlops._note_safety(target_model, 'rollback', alias,
+                               mlops._move_alias(target_model, alias, 'rollback', earlier, reason, NULL, promotion), reason);
+    PERFORM mlops._sweep_requests(target_model);
     RETURN mlops._reference(earlier);
 END
 $$;
@@ -197,7 +247,7 @@ CREATE FUNCTION mlops.rollback(model text, alias text DEFAULT 'champion', reason
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.rollback(text, text, text) IS
-    'Points an alias back to the version before the present one was promoted and returns the reference to it; the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 and ML003.';
+    'Points an alias back to the version before the present one was promoted and returns the reference to it; the reason is mandatory; one person is enough, and where the alias needs approvals another one ratifies it; needs privilege manage; errors 42501, 22004, 55000, ML001 and ML003.';
 REVOKE ALL ON FUNCTION mlops.rollback(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._drop_alias(model text, alias text, reason text) RETURNS void
@@ -209,7 +259,10 @@ DECLARE
 BEGIN
     PERFORM mlops._check_reason(reason);
     PERFORM mlops._aliased(target_model, alias);
-    PERFORM mlops._move_alias(target_model, alias, 'drop', NULL, reason, NULL, NULL);
+    PERFORM mlops._note_identity();
+    PERFORM mlops._note_safety(target_model, 'drop', alias,
+                               mlops._move_alias(target_model, alias, 'drop', NULL, reason, NULL, NULL), reason);
+    PERFORM mlops._sweep_requests(target_model);
 END
 $$;
 COMMENT ON FUNCTION mlops._drop_alias(text, text, text) IS 'Body of mlops.drop_alias().';
@@ -219,7 +272,7 @@ CREATE FUNCTION mlops.drop_alias(model text, alias text, reason text) RETURNS vo
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.drop_alias(text, text, text) IS
-    'Removes an alias of a model, whose history stays; the reason is mandatory; needs privilege manage; errors 42501, 22004, ML001 and ML003.';
+    'Removes an alias of a model, whose history stays; the reason is mandatory; one person is enough, and where the alias needs approvals another one ratifies it; needs privilege manage; errors 42501, 22004, ML001 and ML003.';
 REVOKE ALL ON FUNCTION mlops.drop_alias(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._model_at(model mlops.modelref, at timestamp with time zone) RETURNS mlops.modelref
