@@ -345,6 +345,48 @@ score_batch(MlopsScorer *scorer, Batch *batch, int count, Datum *results)
 }
 
 /*
+ * Score rows: values, or slices of so many values if by_columns.  A row that
+ * is NULL has no result.
+ */
+static void
+score_rows(MlopsScorer *scorer, const Datum *values, const bool *nulls, int count, int width,
+		   bool by_columns, Datum *results, bool *null_results)
+{
+	Batch	   *batch = get_batch(scorer);
+	int64		scored = 0;
+	int			pending = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		void	   *vector = batch->rows + pending * batch->row_size;
+		MemoryContext old;
+
+		if (!by_columns && nulls[i])
+		{
+			null_results[i] = true;
+			continue;
+		}
+		old = MemoryContextSwitchTo(batch->context);
+		if (by_columns)
+			mlops_vector_from_values(&scorer->reader, values + (Size) i * width,
+									 nulls + (Size) i * width, width, NULL, vector);
+		else
+			mlops_scorer_read_row(scorer, DatumGetHeapTupleHeader(values[i]), NULL, vector);
+		MemoryContextSwitchTo(old);
+		batch->places[pending++] = i;
+		scored++;
+		if (pending == batch->allocated)
+		{
+			score_batch(scorer, batch, pending, results);
+			pending = 0;
+		}
+	}
+	if (pending > 0)
+		score_batch(scorer, batch, pending, results);
+	mlops_call_batch_end(scorer->call, scored);
+}
+
+/*
  * predict() of each row of an array: of its elements, or, if by_columns, of its
  * slices, each the features in the order of the signature.
  */
@@ -355,7 +397,6 @@ predict_batch(FunctionCallInfo fcinfo, bool by_columns)
 	MlopsScorer *scorer = mlops_scorer_open(fcinfo, MLOPS_SCORE, MLOPS_USE_VALUE);
 	Oid			type = ARR_ELEMTYPE(array);
 	int			width = 1;
-	Batch	   *batch;
 	int16		typlen;
 	bool		typbyval;
 	char		typalign;
@@ -363,8 +404,6 @@ predict_batch(FunctionCallInfo fcinfo, bool by_columns)
 	bool	   *nulls;
 	Datum	   *results;
 	bool	   *null_results;
-	int64		scored = 0;
-	int			pending = 0;
 	int			count;
 	int			lower_bound = 1;
 
@@ -390,42 +429,14 @@ predict_batch(FunctionCallInfo fcinfo, bool by_columns)
 	results = palloc(mul_size(sizeof(Datum), Max(count, 1)));
 	null_results = palloc0(mul_size(sizeof(bool), Max(count, 1)));
 
-	batch = scorer->constant == NULL ? get_batch(scorer) : NULL;
-	for (int i = 0; i < count; i++)
-	{
-		void	   *vector;
-		MemoryContext old;
-
-		if (!by_columns && nulls[i])
-		{
-			null_results[i] = true;
-			continue;
-		}
-		if (batch == NULL)
+	if (scorer->constant == NULL)
+		score_rows(scorer, values, nulls, count, width, by_columns, results, null_results);
+	else
+		for (int i = 0; i < count; i++)
 		{
 			results[i] = Float8GetDatum(*scorer->constant);
-			continue;
+			null_results[i] = !by_columns && nulls[i];
 		}
-		vector = batch->rows + pending * batch->row_size;
-		old = MemoryContextSwitchTo(batch->context);
-		if (by_columns)
-			mlops_vector_from_values(&scorer->reader, values + (Size) i * width,
-									 nulls + (Size) i * width, width, NULL, vector);
-		else
-			mlops_scorer_read_row(scorer, DatumGetHeapTupleHeader(values[i]), NULL, vector);
-		MemoryContextSwitchTo(old);
-		batch->places[pending++] = i;
-		scored++;
-		if (pending == batch->allocated)
-		{
-			score_batch(scorer, batch, pending, results);
-			pending = 0;
-		}
-	}
-	if (pending > 0)
-		score_batch(scorer, batch, pending, results);
-	if (batch != NULL)
-		mlops_call_batch_end(scorer->call, scored);
 
 	PG_RETURN_ARRAYTYPE_P(count == 0 ? construct_empty_array(FLOAT8OID) :
 						  construct_md_array(results, null_results, 1, &count, &lower_bound,

@@ -159,8 +159,8 @@ UPDATE loan SET y = 0.1 + abs(sin(coalesce("Age", 7)) + coalesce(ratio, 1) + coa
 CREATE TEMPORARY TABLE trained AS
     SELECT row_number() OVER () AS version, label, params
     FROM (VALUES ('y', '{"objective": "reg:squarederror", "max_depth": 8}'), ('y', '{"objective": "reg:gamma", "booster": "dart", "rate_drop": 0.3}'),
-                 ('y', '{"objective": "count:poisson"}'), ('y', '{"objective": "reg:tweedie"}'), ('y', '{"objective": "reg:squaredlogerror"}'),
-                 ('y', '{"objective": "reg:absoluteerror", "num_parallel_tree": 3}'),
+                 ('y', '{"objective": "count:poisson", "num_parallel_tree": 3}'), ('y', '{"objective": "reg:tweedie"}'), ('y', '{"objective": "reg:squaredlogerror"}'),
+                 ('y', '{"objective": "reg:absoluteerror"}'),
                  ('y > 1.2', '{"objective": "binary:logistic", "max_cat_to_onehot": 20}'), ('y > 1.2', '{"objective": "binary:logitraw", "max_cat_to_onehot": 1}'),
                  ('y > 1.2', '{"objective": "binary:hinge"}'), ('round(y)::integer', '{"objective": "multi:softprob"}'),
                  ('round(y)::integer', '{"objective": "multi:softmax", "booster": "dart", "rate_drop": 0.3}')) v (label, params);
