@@ -113,7 +113,7 @@ CREATE TABLE mlops.request (
     id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.request_id_seq'::pg_catalog.regclass),
     model_id bigint NOT NULL,
     kind text NOT NULL
-        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'policy', 'resume'])),
+        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'policy', 'resume', 'gate'])),
     alias text NOT NULL,
     version_id bigint,
     package jsonb NOT NULL,
@@ -207,7 +207,8 @@ ALTER TABLE mlops.approval ENABLE ALWAYS TRIGGER refuse_change;
 -- Packages
 --
 
--- What is approved, as it is now.  For a policy, after is its row to be.
+-- What is approved, as it is now.  For a policy, after is its row to be; for a
+-- gate, the one to be dropped.
 CREATE FUNCTION mlops._package(kind text, model_id bigint, alias text, version_id bigint, after jsonb) RETURNS jsonb
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
@@ -228,6 +229,7 @@ AS $$
                                                                'unseen_categories', m.unseen_categories),
                           'classes', v.classes,
                           'metrics', v.metrics,
+                          'gates', mlops._package_gates(m.id, alias, v.id),
                           'previous_version', (SELECT p.version FROM mlops.alias a
                                                JOIN mlops.version p ON p.id = a.version_id
                                                WHERE a.model_id = m.id AND a.alias = _package.alias))
@@ -235,6 +237,10 @@ AS $$
            WHEN 'policy' THEN jsonb_build_object(
                'before', (SELECT mlops._policy_row(p) FROM mlops.policy p
                           WHERE p.model_id = m.id AND p.alias = _package.alias),
+               'after', after)
+           WHEN 'gate' THEN jsonb_build_object(
+               'gates', (SELECT jsonb_agg(mlops._gate_row(g) ORDER BY g.id) FROM mlops.gate g
+                         WHERE g.model_id = m.id AND g.alias = _package.alias AND g.dropped_at IS NULL),
                'after', after)
            WHEN 'resume' THEN jsonb_build_object(
                'suspension', (SELECT s.id FROM mlops.suspension s WHERE s.model_id = m.id AND s.ended_at IS NULL))
@@ -553,6 +559,9 @@ BEGIN
     WHEN 'policy' THEN
         PERFORM mlops._apply_policy(request.model_id, request.alias, request.package->'after',
                                     request.reason, request.change_ref, relied_on);
+    WHEN 'gate' THEN
+        PERFORM mlops._apply_drop_gate((request.package->'after'->>'id')::bigint, request.reason, request.change_ref,
+                                       relied_on);
     WHEN 'resume' THEN
         PERFORM mlops._end_suspension(request.model_id, request.reason, request.change_ref, request.id, relied_on);
     END CASE;
@@ -562,7 +571,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mlops._execute_request(mlops.request) IS
-    'Does what an approved request asks for and records it; errors ML042 and ML043.';
+    'Does what an approved request asks for and records it; errors ML042 to ML044.';
 REVOKE ALL ON FUNCTION mlops._execute_request(mlops.request) FROM PUBLIC;
 
 -- Error unless the session's user, too, could have the privilege to approve: a
@@ -668,7 +677,7 @@ CREATE FUNCTION mlops.approve(request bigint, comment text DEFAULT NULL) RETURNS
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.approve(bigint, text) IS
-    'Approves the package of a request and returns the status of the request then: open, approved or executed; needs privilege approve, and a session user who is another person than the one who opened the request, who made the version and who approved before; errors 42501, ML041, ML042, ML043, 55000, 42704 and 22004.';
+    'Approves the package of a request and returns the status of the request then: open, approved or executed; needs privilege approve, and a session user who is another person than the one who opened the request, who made the version and who approved before; errors 42501, ML041 to ML044, 55000, 42704 and 22004.';
 REVOKE ALL ON FUNCTION mlops.approve(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._reject(request bigint, comment text) RETURNS void
@@ -738,7 +747,7 @@ CREATE FUNCTION mlops.execute(request bigint) RETURNS mlops.modelref
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.execute(bigint) IS
-    'Does what an approved request asks for and returns the reference to the version that was promoted, NULL for another kind of request; needs privilege manage; errors 42501, ML042, ML043, 55000, 42704 and 22004.';
+    'Does what an approved request asks for and returns the reference to the version that was promoted, NULL for another kind of request; needs privilege manage; errors 42501, ML042 to ML044, 55000, 42704 and 22004.';
 REVOKE ALL ON FUNCTION mlops.execute(bigint) FROM PUBLIC;
 
 --

@@ -38,5 +38,6 @@
 #define ERRCODE_MLOPS_SAME_PERSON			MAKE_SQLSTATE('M','L','0','4','1')
 #define ERRCODE_MLOPS_POLICY				MAKE_SQLSTATE('M','L','0','4','2')
 #define ERRCODE_MLOPS_REQUEST_ENDED			MAKE_SQLSTATE('M','L','0','4','3')
+#define ERRCODE_MLOPS_GATES					MAKE_SQLSTATE('M','L','0','4','4')
 
 #endif							/* MLOPS_ERRORS_H */

@@ -23,19 +23,23 @@ section() { awk -v heading="--- $1. " 'index($0, "--- ") == 1 { on = index($0, h
 scores() { section "$1" | grep -E '^ +[0-9]+ \|'; }
 
 ended() { [ "$(tail -n 1 "$output")" = 'exit status 0' ]; }
-headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 12 ]; }
+headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 14 ]; }
 auc() { section "$1" | awk '/ auc / { n++; for (i = 3; i <= NF; i++) if ($i ~ /^0\./ && ($i < 0.7 || $i > 0.9)) bad = 1 } END { exit !n || bad }'; }
 scored() { [ "$(scores 6 | wc -l)" -eq 5 ]; }
 promoted() { [ "$(scores 6)" != "$(scores 8)" ] && [ "$(scores 8 | wc -l)" -eq 5 ]; }
 rolled_back() { [ "$(scores 6)" = "$(scores 9)" ]; }
 bound() { [ "$(section 5 | grep -cE '^ [a-z_]+ +\| (numeric|boolean|categorical)')" -eq 20 ]; }
-denied() { [ "$(grep -cE '^ERROR: ' "$output")" -eq 2 ] && [ "$(section 10 | grep -cE '^ERROR: +permission denied')" -eq 2 ]; }
+denied() { [ "$(grep -cE '^ERROR: ' "$output")" -eq 4 ] && [ "$(section 10 | grep -cE '^ERROR: +permission denied')" -eq 2 ]; }
 granted() { [ "$(scores 10)" = "$(scores 9)" ]; }
 explained() { [ "$(section 11 | awk -F'|' 'NF == 6 && $2 + 0 == n { if (n++ == 0) next; if ($4 ~ /[^ ]/ && $5 + 0 != 0) good++ } END { print n, good }')" = '7 6' ]; }
 reasons() { [ "$(section 11 | grep -cE '^ +[0-9]+ \| bad +\| [1-4] \| [A-Z]')" -eq 4 ]; }
-history() { [ "$(section 12 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
-log() { [ "$(section 12 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
-verified() { section 12 | grep -qE '^status +\| OK'; }
+four_eyes() { section 8 | grep -q '^ERROR:  maker and checker must be two persons' && section 8 | grep -qx ' executed'; }
+ratified() { section 9 | grep -qE '^ rollback +\| ratified +\| modeller +\| checker'; }
+gated() { [ "$(section 12 | grep -cE '^ERROR:  .*/3 does not pass the gates')" -eq 1 ] && section 12 | grep -qE '^ +1 \| champion +\| .* \| fail +\|'; }
+tampered() { section 14 | grep -qE '^ ROW_CHANGED +\| +3 \|' && [ "$(section 14 | grep -cE '^ OK +\|')" -eq 1 ]; }
+history() { [ "$(section 13 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
+log() { [ "$(section 13 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
+verified() { section 13 | grep -qE '^status +\| OK'; }
 next_command() {
 	local command
 	command=$(grep -A 2 -e '--- To go on' "$output" | tail -n 1)
@@ -50,6 +54,9 @@ check 'the dry run shows each of the 20 features' bound
 check 'five rows are scored' scored
 check 'the promotion changes the scores' promoted
 check 'the rollback brings the first scores back' rolled_back
+check 'the maker does not approve, the checker does' four_eyes
+check 'the rollback is ratified' ratified
+check 'a worse version is refused by a gate' gated
 check 'two statements are denied, and no other one fails' denied
 check 'the granted application gets the scores' granted
 check 'the refused loan is explained, with its values' explained
@@ -57,5 +64,6 @@ check 'its letter gives four reasons in words' reasons
 check 'the history has two promotions and a rollback' history
 check 'the audit log has what happened' log
 check 'the audit log verifies' verified
+check 'one byte changed by a superuser is found' tampered
 check 'the command to go on with works' next_command
 echo "1..$number"

@@ -59,7 +59,7 @@ run_demo() {
 	as_tester psql -Xq -v ON_ERROR_STOP=1 -d postgres <<- 'SQL'
 		SET client_min_messages = warning;
 		DROP DATABASE IF EXISTS demo WITH (FORCE);
-		DROP ROLE IF EXISTS modeller, loan_app, auditor;
+		DROP ROLE IF EXISTS modeller, checker, loan_app, auditor;
 		CREATE DATABASE demo;
 	SQL
 	as_tester psql -Xe -P null=- -P pager=off -d demo -v model="$model" -v rows="$rows" -v key="$key" \

@@ -6,6 +6,7 @@
 -- What depends on them and should be readable is made by queries that are not
 -- shown.
 \set ON_ERROR_STOP on
+\set SHOW_CONTEXT never
 
 \set ECHO none
 SELECT format('SELECT * FROM %s', :'rows') AS query,
@@ -16,13 +17,16 @@ SELECT format('SELECT * FROM %s', :'rows') AS query,
 \set ECHO queries
 
 \echo
-\echo '--- 1. The extension, and three roles, none of them a superuser'
+\echo '--- 1. The extension, and four roles, none of them a superuser'
 \echo
 CREATE EXTENSION mlops;
 CREATE ROLE modeller LOGIN;
+CREATE ROLE checker LOGIN;
 CREATE ROLE loan_app LOGIN;
 CREATE ROLE auditor LOGIN;
 GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.set_reason, mlops.grant_privilege TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.set_policy, mlops.add_gate, mlops.approve TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.approve, mlops.ratify TO checker;
 GRANT EXECUTE ON FUNCTION mlops.verify_audit TO auditor;
 CREATE SCHEMA bank AUTHORIZATION modeller;
 
@@ -84,16 +88,29 @@ FROM mlops.versions v, LATERAL (SELECT key, value::numeric FROM jsonb_each_text(
 WHERE v.model = :'model' GROUP BY m.key ORDER BY m.key;
 
 \echo
-\echo '--- 8. Promote it: the same query scores with it from now on, in every session'
+\echo '--- 8. Promote it: from now on that needs a second person, and the maker is none; the same query scores with it then, in every session'
 \echo
+SELECT mlops.set_policy(:'model', approvals => 1, reason => 'in production') AS request;
+SELECT mlops.grant_privilege('approve', :'model', r) FROM unnest(ARRAY['modeller', 'checker']) r;
 SELECT mlops.promote(:'second', reason => 'other parameters, reviewed', change_ref => 'CHG-1002');
+\set ON_ERROR_STOP off
+SELECT mlops.approve(1, 'it is mine, and good');
+\set ON_ERROR_STOP on
+\connect - checker
+SELECT model, version, alias, status, created_by, left(package_sha256, 12) AS package_sha256 FROM mlops.requests;
+SELECT mlops.approve(1, 'metrics and report 77 seen');
+\connect - modeller
 :scoring
 
 \echo
-\echo '--- 9. Roll back: the scores are those of the first version again'
+\echo '--- 9. Roll back, which one person may at once: the scores are those of the first version again; another person ratifies it'
 \echo
 SELECT mlops.rollback(:'model', reason => 'complaints in branch 12');
 :scoring
+\connect - checker
+SELECT mlops.ratify(1, 'complaints seen');
+SELECT kind, status, created_by, ratified_by FROM mlops.safety_actions;
+\connect - modeller
 
 \echo
 \echo '--- 10. Rights: the application may not score until it is granted, and then not take the model away'
@@ -151,8 +168,28 @@ FROM (VALUES ('checking_status', 'Balance of the current account'),
 \echo '--- 11. Reasons for a letter: left out, because the model does not tell two classes apart'
 \endif
 
+\set ECHO none
+SELECT CASE task WHEN 'binary' THEN 'auc' WHEN 'multiclass' THEN 'accuracy' ELSE 'rmse' END AS metric,
+       :'model' || '/3' AS third
+FROM mlops.models WHERE model = :'model'
+\gset
+\set ECHO queries
+
 \echo
-\echo '--- 12. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
+\echo '--- 12. A gate: no version that is worse than the champion on the same held out rows'
+\echo
+\connect - modeller
+SELECT mlops.add_gate(:'model', kind => 'champion', metric => :'metric', tolerance => 0.01, reason => 'rule 4.3 of the model policy');
+SELECT t.model
+FROM mlops.train(:'model', :'query', label => :'label', key => :'key', split => '{"test": 0.3}',
+                 params => '{"max_depth": 1}', rounds => 1, seed => 7:positive_argument) t;
+SELECT * FROM mlops.check_gates(:'third');
+\set ON_ERROR_STOP off
+SELECT mlops.promote(:'third', reason => 'small and fast', change_ref => 'CHG-1003');
+\set ON_ERROR_STOP on
+
+\echo
+\echo '--- 13. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
 \echo
 \connect - auditor
 SELECT model, version, aliases, left(sha256, 12) AS sha256, created_by, created_at FROM mlops.versions;
@@ -161,3 +198,14 @@ SELECT changed_at, mlops.model_at(:'model', changed_at) AS champion FROM mlops.a
 SELECT seq, action, version, alias, subject, caller, reason, change_ref, left(encode(hash, 'hex'), 12) AS hash
 FROM mlops.audit_log ORDER BY seq;
 SELECT status, seq, detail FROM mlops.verify_audit() \gx
+
+\echo
+\echo '--- 14. A superuser changes one byte behind its back, here with the guards off: it is found'
+\echo
+\connect - postgres
+BEGIN;
+ALTER TABLE mlops.audit_event DISABLE TRIGGER ALL;
+UPDATE mlops.audit_event SET reason = overlay(reason PLACING 'F' FROM 1 FOR 1) WHERE seq = 3;
+SELECT status, seq, detail FROM mlops.verify_audit();
+ROLLBACK;
+SELECT status, seq FROM mlops.verify_audit();

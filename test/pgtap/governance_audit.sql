@@ -6,7 +6,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(30);
+SELECT plan(36);
 
 CREATE ROLE ga_maker LOGIN; CREATE ROLE ga_checker LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO ga_maker, ga_checker;
@@ -27,6 +27,7 @@ CREATE FUNCTION pg_temp.findings() RETURNS bigint LANGUAGE sql AS $$
 CREATE FUNCTION pg_temp.rows_of(name text) RETURNS text LANGUAGE sql AS $$
     SELECT format('(SELECT t.ctid AS place FROM mlops.%I t%s)', name,
                   CASE name WHEN 'approval' THEN ' JOIN mlops.request r ON r.id = t.request_id JOIN mlops.model m ON m.id = r.model_id AND m.name = ''ga_test'''
+                            WHEN 'measurement' THEN ' JOIN mlops.version v ON v.id = t.version_id JOIN mlops.model m ON m.id = v.model_id AND m.name = ''ga_test'''
                             ELSE ' JOIN mlops.model m ON m.id = t.model_id AND m.name = ''ga_test''' END) $$;
 
 -- Change each column of a table, or delete its rows, and say which changes were
@@ -53,6 +54,7 @@ BEGIN
                    WHEN 'jsonb' THEN 't.%1$I || ''{"x": 1}'''
                    WHEN 'name[]' THEN 't.%1$I || ''ga_test''::name'
                    WHEN 'text[]' THEN '''{run}'''
+                   WHEN 'numeric' THEN 'coalesce(t.%1$I, 0) + 1'
                    ELSE 'coalesce(t.%1$I::text, '''') || ''x''' END AS expression
         FROM pg_attribute a
         WHERE a.attrelid = ('mlops.' || name)::regclass AND a.attnum > 0 AND NOT a.attisdropped
@@ -106,6 +108,9 @@ SELECT is(pg_temp.maker($$SELECT mlops.resume('ga_test', 'r')$$), 'ML042', 'whos
 SELECT is(pg_temp.maker($$SELECT mlops.resume('ga_test', 'r', 'CHG-8') IS NOT NULL$$), 'true', 'and with it');
 SELECT is(pg_temp.approve(), 'executed', 'is approved');
 SELECT is(pg_temp.maker($$SELECT mlops.suspend('ga_test', 'r')$$), '', 'another suspension');
+SELECT isnt(pg_temp.maker($$SELECT mlops.add_gate('ga_test', 'shadow', 'metric', 'auc', at_least => 0.5, at_most => 0.9, reason => 'r')$$), NULL, 'a gate');
+SELECT isnt(pg_temp.maker($$SELECT mlops.record_measurement('ga_test/2', 'd', '{"auc": 1}', 'pass', sha256('d'), 'seen')$$), NULL, 'a measurement');
+SELECT is(pg_temp.maker($$SELECT mlops.set_card('ga_test', '{"purpose": "x"}', 'r')$$), '', 'a card');
 SELECT is(pg_temp.maker($$SELECT mlops.promote('ga_test/5', reason => 'r', change_ref => 'CHG-7')$$), NULL, 'an open request');
 SELECT is(pg_temp.findings(), 0::bigint, 'all that governance has done is what the log says');
 
@@ -113,9 +118,9 @@ SELECT is(pg_temp.findings(), 0::bigint, 'all that governance has done is what t
 -- each table, each column
 CREATE TEMPORARY TABLE tried AS
     SELECT t.name, h.tried, h.missed
-    FROM unnest('{policy,request,approval,suspension,safety_action,alias,alias_change}'::text[]) t (name), pg_temp.hidden(t.name) h;
+    FROM unnest('{policy,request,approval,suspension,safety_action,alias,alias_change,gate,measurement,card}'::text[]) t (name), pg_temp.hidden(t.name) h;
 SELECT is(missed, '{}', format('every change of mlops.%s is found', name)) FROM tried;
-SELECT is(sum(tried), 81::bigint, 'of many') FROM tried;
+SELECT is(sum(tried), 107::bigint, 'of many') FROM tried;
 SELECT is(pg_temp.findings(), 0::bigint, 'and there are none when they are undone');
 
 SELECT * FROM finish();
