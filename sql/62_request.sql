@@ -113,7 +113,7 @@ CREATE TABLE mlops.request (
     id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.request_id_seq'::pg_catalog.regclass),
     model_id bigint NOT NULL,
     kind text NOT NULL
-        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'policy', 'resume', 'gate'])),
+        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'policy', 'resume', 'gate', 'traffic'])),
     alias text NOT NULL,
     version_id bigint,
     package jsonb NOT NULL,
@@ -242,6 +242,7 @@ AS $$
                'gates', (SELECT jsonb_agg(mlops._gate_row(g) ORDER BY g.id) FROM mlops.gate g
                          WHERE g.model_id = m.id AND g.alias = _package.alias AND g.dropped_at IS NULL),
                'after', after)
+           WHEN 'traffic' THEN mlops._package_traffic(m.id, alias, after)
            WHEN 'resume' THEN jsonb_build_object(
                'suspension', (SELECT s.id FROM mlops.suspension s WHERE s.model_id = m.id AND s.ended_at IS NULL))
            END
@@ -562,6 +563,10 @@ BEGIN
     WHEN 'gate' THEN
         PERFORM mlops._apply_drop_gate((request.package->'after'->>'id')::bigint, request.reason, request.change_ref,
                                        relied_on);
+    WHEN 'traffic' THEN
+        PERFORM mlops._check_traffic(request.model_id, request.alias, request.package->'after', request.change_ref);
+        PERFORM mlops._apply_traffic(request.model_id, request.alias, request.package->'after',
+                                     request.reason, request.change_ref, relied_on);
     WHEN 'resume' THEN
         PERFORM mlops._end_suspension(request.model_id, request.reason, request.change_ref, request.id, relied_on);
     END CASE;
@@ -609,17 +614,20 @@ AS $$
 DECLARE
     hint text := mlops._approvers(request.model_id, request.package->'policy');
     earlier name;
-    maker name;
+    made record;
 BEGIN
     PERFORM mlops._check_checker(hint);
     PERFORM mlops._check_session_may_approve(request.model_id, hint);
     PERFORM mlops._check_other_person(request.created_by, mlops._roles_named(request.created_by),
                                       format('opened request %s', request.id), hint);
-    IF request.version_id IS NOT NULL THEN
-        SELECT v.created_by INTO STRICT maker FROM mlops.version v WHERE v.id = request.version_id;
-        PERFORM mlops._check_other_person(maker, mlops._roles_named(maker),
-                                          format('made %s', mlops._reference(request.version_id)), hint);
-    END IF;
+    FOR made IN SELECT v.id, v.created_by FROM mlops.version v
+                WHERE v.id = request.version_id
+                   OR (request.kind = 'traffic' AND v.model_id = request.model_id
+                       AND v.version IN (SELECT mlops._traffic_versions(request.package->'after')))
+                ORDER BY v.id LOOP
+        PERFORM mlops._check_other_person(made.created_by, mlops._roles_named(made.created_by),
+                                          format('made %s', mlops._reference(made.id)), hint);
+    END LOOP;
     IF request.package->'policy' ? 'approvers'
        AND NOT EXISTS (SELECT FROM mlops.policy p, unnest(p.approver_roles) a
                        WHERE p.model_id = request.model_id AND p.alias = request.alias

@@ -47,6 +47,7 @@ BEGIN
                          state_after => mlops._alias_state(model_id, alias),
                          relied_on => relied_on,
                          policy_sha256 => mlops._policy_sha256(model_id, alias));
+    PERFORM mlops._end_traffic(model_id, alias, reason, change_ref);
     RETURN change;
 END
 $$;

@@ -6,9 +6,9 @@
  * What is found out once per statement (the version, the caller's privilege,
  * the columns) is kept in a scorer at the call site's fn_extra.  A call site
  * can live longer than a statement, in PL/pgSQL for one; so every call
- * compares the snapshot, the user and the reference with those of the scorer,
- * and begins anew if one differs.  Two snapshots of one session that agree in
- * all that is compared show the same rows.
+ * compares the view and the reference with those of the scorer, and begins anew
+ * if one differs.  Where the reference changes from row to row, as that of
+ * mlops.route() does, a call site has a ring of some scorers.
  *
  * A scorer has a memory context of its own; resetting it ends the hold on the
  * model in the session's cache, and the call in the statistics.
@@ -18,7 +18,6 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
@@ -26,82 +25,39 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
 #include "governance/suspension.h"
 #include "registry/privilege.h"
+#include "registry/view.h"
 #include "scoring/binding.h"
 #include "scoring/scorer.h"
 
-/* what tells one statement's view of the database from another's */
-typedef struct View
-{
-	TimestampTz statement;
-	TransactionId xmin;
-	TransactionId xmax;
-	uint64		completions;
-	CommandId	curcid;
-	uint32		xcnt;
-	int32		subxcnt;
-	Oid			user;
-} View;
+/* scorers of one call site, each of which holds a version */
+#define MAX_SCORERS		8
 
 typedef struct Scorer
 {
 	MlopsScorer scorer;			/* first; its model and constant are NULL until
 								 * resolved */
 	double		value;			/* of every row, see scorer.constant */
-	View		view;
+	MlopsView	view;
 	struct varlena *reference;
 	bool		constant;		/* the reference is always this */
 	MemoryContext binding_context;	/* child of context */
 	MlopsBinding *binding;		/* to the row type below; NULL before the first row */
 	Oid			row_type;
 	int32		row_typmod;
+	struct Scorer *next;		/* in the ring */
 } Scorer;
 
 /*
- * The view of the present statement.
- */
-static View
-present_view(void)
-{
-	View		view = {0};
-
-	view.statement = GetCurrentStatementStartTimestamp();
-	view.user = GetUserId();
-	if (ActiveSnapshotSet())
-	{
-		Snapshot	snapshot = GetActiveSnapshot();
-
-		view.xmin = snapshot->xmin;
-		view.xmax = snapshot->xmax;
-		view.completions = snapshot->snapXactCompletionCount;
-		view.curcid = snapshot->curcid;
-		view.xcnt = snapshot->xcnt;
-		view.subxcnt = snapshot->subxcnt;
-	}
-	return view;
-}
-
-/*
- * Is a view that of the present statement?  Asked for each row.
+ * Does a scorer have a reference that could be resolved?
  */
 static inline bool
-is_present(const View *view)
+is_resolved(const Scorer *site)
 {
-	Snapshot	snapshot;
-
-	if (view->statement != GetCurrentStatementStartTimestamp() || view->user != GetUserId())
-		return false;
-	if (!ActiveSnapshotSet())
-		return view->xmax == InvalidTransactionId;
-	snapshot = GetActiveSnapshot();
-	return view->xmin == snapshot->xmin && view->xmax == snapshot->xmax &&
-		view->completions == snapshot->snapXactCompletionCount &&
-		view->curcid == snapshot->curcid &&
-		view->xcnt == snapshot->xcnt && view->subxcnt == snapshot->subxcnt;
+	return site->scorer.model != NULL || site->scorer.constant != NULL;
 }
 
 /*
@@ -127,7 +83,7 @@ static void
 resolve(Scorer *site, struct varlena *modelref, int privilege, MlopsUse use)
 {
 	MlopsScorer *scorer = &site->scorer;
-	View		view = present_view();
+	MlopsView	view = mlops_view_present();
 	MlopsReference reference;
 	MlopsResolved resolved;
 	const MlopsModel *model;
@@ -183,8 +139,33 @@ create_site(FmgrInfo *flinfo)
 												 ALLOCSET_SMALL_SIZES);
 	site->constant = call != NULL && IsA(call, FuncExpr) &&
 		IsA(linitial(((FuncExpr *) call)->args), Const);
-	flinfo->fn_extra = site;
+	site->next = site;
 	return site;
+}
+
+/*
+ * The scorer of a call site for another reference than that of the present one,
+ * site: the one that has it, a new one, or else the next one in the ring.
+ */
+static pg_noinline Scorer *
+other_scorer(FmgrInfo *flinfo, Scorer *site, Datum reference)
+{
+	Scorer	   *other;
+	int			count = 1;
+
+	for (other = site->next; other != site; other = other->next, count++)
+		if (is_resolved(other) && same_reference(other, reference))
+			break;
+	if (other == site && count < MAX_SCORERS)
+	{
+		other = create_site(flinfo);
+		other->next = site->next;
+		site->next = other;
+	}
+	else if (other == site)
+		other = site->next;
+	flinfo->fn_extra = other;
+	return other;
 }
 
 /*
@@ -196,8 +177,10 @@ get_scorer(FunctionCallInfo fcinfo, int privilege, MlopsUse use)
 	Scorer	   *site = fcinfo->flinfo->fn_extra;
 
 	if (site == NULL)
-		site = create_site(fcinfo->flinfo);
-	if ((site->scorer.model == NULL && site->scorer.constant == NULL) || !is_present(&site->view) ||
+		fcinfo->flinfo->fn_extra = site = create_site(fcinfo->flinfo);
+	if (is_resolved(site) && unlikely(!same_reference(site, PG_GETARG_DATUM(0))))
+		site = other_scorer(fcinfo->flinfo, site, PG_GETARG_DATUM(0));
+	if (!is_resolved(site) || !mlops_view_is_present(&site->view) ||
 		!same_reference(site, PG_GETARG_DATUM(0)))
 		resolve(site, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), privilege, use);
 	else if (likely(site->scorer.constant == NULL))

@@ -6,7 +6,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(36);
+SELECT plan(42);
 
 CREATE ROLE ga_maker LOGIN; CREATE ROLE ga_checker LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO ga_maker, ga_checker;
@@ -111,6 +111,11 @@ SELECT is(pg_temp.maker($$SELECT mlops.suspend('ga_test', 'r')$$), '', 'another 
 SELECT isnt(pg_temp.maker($$SELECT mlops.add_gate('ga_test', 'shadow', 'metric', 'auc', at_least => 0.5, at_most => 0.9, reason => 'r')$$), NULL, 'a gate');
 SELECT isnt(pg_temp.maker($$SELECT mlops.record_measurement('ga_test/2', 'd', '{"auc": 1}', 'pass', sha256('d'), 'seen')$$), NULL, 'a measurement');
 SELECT is(pg_temp.maker($$SELECT mlops.set_card('ga_test', '{"purpose": "x"}', 'r')$$), '', 'a card');
+SELECT is(pg_temp.maker($$SELECT mlops.set_traffic('ga_test', 'shadow', '{}', 'r')$$), 'ML003', 'traffic of an alias that is not there');
+SELECT is(pg_temp.maker($$SELECT mlops.set_traffic('ga_test', weights => '{"2": 0.25}', reason => 'r', change_ref => 'CHG-9') IS NOT NULL$$), 'true', 'a share of the keys');
+SELECT is(pg_temp.approve(), 'executed', 'is approved');
+SELECT is(pg_temp.maker($$SELECT mlops.set_shadow('ga_test', version => 3, reason => 'r', change_ref => 'CHG-10') IS NOT NULL$$), 'true', 'a version beside');
+SELECT is(pg_temp.approve(), 'executed', 'is approved, too');
 SELECT is(pg_temp.maker($$SELECT mlops.promote('ga_test/5', reason => 'r', change_ref => 'CHG-7')$$), NULL, 'an open request');
 SELECT is(pg_temp.findings(), 0::bigint, 'all that governance has done is what the log says');
 
@@ -118,7 +123,7 @@ SELECT is(pg_temp.findings(), 0::bigint, 'all that governance has done is what t
 -- each table, each column
 CREATE TEMPORARY TABLE tried AS
     SELECT t.name, h.tried, h.missed
-    FROM unnest('{policy,request,approval,suspension,safety_action,alias,alias_change,gate,measurement,card}'::text[]) t (name), pg_temp.hidden(t.name) h;
+    FROM unnest('{policy,request,approval,suspension,safety_action,alias,alias_change,gate,measurement,card,traffic}'::text[]) t (name), pg_temp.hidden(t.name) h;
 SELECT is(missed, '{}', format('every change of mlops.%s is found', name)) FROM tried;
 SELECT is(sum(tried), 107::bigint, 'of many') FROM tried;
 SELECT is(pg_temp.findings(), 0::bigint, 'and there are none when they are undone');
