@@ -50,9 +50,9 @@ AS $$
                'artifact_sha256', encode(v.artifact_sha256, 'hex'),
                'info_sha256', mlops._digest(v.info::text),
                'signature_sha256', mlops._digest(v.signature::text),
+               'missing', v.missing,
                'classes', v.classes,
                'metrics', v.metrics,
-               'missing', v.missing,
                'source', v.source,
                'run', (SELECT jsonb_build_object(
                                   'id', r.id,

@@ -15,7 +15,19 @@
 #include "utils/guc.h"
 
 #include "audit/checkpoint.h"
+#include "forest/forest.h"
 #include "guc.h"
+
+/* mlops.simd: the best that the machine has */
+#define SIMD_AUTO	MLOPS_NUM_SIMD
+
+static const struct config_enum_entry simd_options[] = {
+	{"auto", SIMD_AUTO, false},
+	{"avx512", MLOPS_SIMD_AVX512, false},
+	{"avx2", MLOPS_SIMD_AVX2, false},
+	{"plain", MLOPS_SIMD_PLAIN, false},
+	{NULL, 0, false}
+};
 
 int			mlops_local_cache_size = 65536;
 int			mlops_shared_cache_size = 262144;
@@ -34,6 +46,28 @@ int			mlops_approval_lifetime = 7 * SECS_PER_DAY;
 bool		mlops_require_change_ref = false;
 int			mlops_ratification_period = SECS_PER_DAY;
 bool		mlops_allow_session_authorization = false;
+static int	simd = SIMD_AUTO;
+
+/*
+ * Refuse an instruction set that the machine lacks.
+ */
+static bool
+check_simd(int *newval, void **extra, GucSource source)
+{
+	if (*newval == SIMD_AUTO || mlops_forest_simd_supported(*newval))
+		return true;
+	GUC_check_errdetail("The processor of this machine has no %s.",
+						*newval == MLOPS_SIMD_AVX512 ? "AVX-512 (F and BW)" : "AVX2");
+	GUC_check_errhint("Available are auto, %splain.",
+					  mlops_forest_simd_supported(MLOPS_SIMD_AVX2) ? "avx2, " : "");
+	return false;
+}
+
+static void
+assign_simd(int newval, void *extra)
+{
+	mlops_forest_simd_set(newval == SIMD_AUTO ? mlops_forest_simd_best() : (MlopsSimd) newval);
+}
 
 /*
  * Define the settings and reserve their prefix, so that a misspelt one is an
@@ -57,6 +91,14 @@ mlops_guc_init(void)
 							262144, 0, MAX_KILOBYTES,
 							PGC_SIGHUP, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("mlops.simd",
+							 "Vector instructions that scoring of many rows uses.",
+							 "All give the same scores, bit for bit; auto takes the best that the machine has.",
+							 &simd,
+							 SIMD_AUTO, simd_options,
+							 PGC_USERSET, 0,
+							 check_simd, assign_simd, NULL);
 
 	DefineCustomIntVariable("mlops.train_memory_limit",
 							"Address space that one training process may use.",

@@ -11,6 +11,7 @@
 
 #include "audit/audit.h"
 #include "audit/guard.h"
+#include "forest/forest.h"
 #include "guc.h"
 #include "progress.h"
 #include "registry/shared_cache.h"
@@ -22,6 +23,15 @@ MLOPS_MODULE_MAGIC;
 PGDLLEXPORT void _PG_init(void);
 
 /*
+ * What a long batch of scores calls now and then.
+ */
+static void
+check_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
  * Called once in each process that loads the library.  No catalogue can be
  * read here: in the postmaster there is none.
  */
@@ -30,6 +40,7 @@ _PG_init(void)
 {
 	mlops_guc_init();
 	mlops_audit_init();
+	mlops_forest_check_set(check_interrupts);
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;

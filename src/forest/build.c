@@ -15,6 +15,7 @@
  */
 #include <math.h>
 
+#include "forest/batch_build.h"
 #include "forest/build.h"
 
 /* what a node that no path has led to has for a depth */
@@ -610,6 +611,8 @@ mlops_build_finish(MlopsBuild *build)
 	MlopsSupport *support = build->support;
 	MlopsTree  *trees = build->trees.data;
 	MlopsWalkPlan plan;
+	MlopsBatchSource source = {0};
+	MlopsBatchPlan batch;
 	MlopsForest header = {0};
 	MlopsForest *forest;
 	uint64		size = sizeof(MlopsForest);
@@ -620,6 +623,21 @@ mlops_build_finish(MlopsBuild *build)
 		!mlops_walk_plan(build, &plan) ||
 		!mlops_build_string(build, build->objective->name,
 							strlen(build->objective->name), &objective))
+		return NULL;
+	source.support = support;
+	source.trees = trees;
+	source.num_trees = build->trees.count;
+	source.nodes = build->nodes.data;
+	source.num_features = (uint32) build->num_features;
+	source.num_groups = num_groups;
+	source.weighted = build->weight_drop.count > 0;
+	source.num_slots = plan.walk.num_slots;
+	source.first_test = plan.walk.first_test;
+	source.test_of = plan.test_of;
+	source.positions = plan.positions.data;
+	source.bundles = plan.bundles.data;
+	source.walk_size = plan.nodes.count * sizeof(MlopsWalkNode);
+	if (!mlops_batch_plan(&source, &batch))
 		return NULL;
 
 	header.magic = MLOPS_FOREST_MAGIC;
@@ -660,6 +678,8 @@ mlops_build_finish(MlopsBuild *build)
 	header.walk.positions = place(&size, sizeof(uint32), plan.positions.count);
 	header.walk.nodes = size = TYPEALIGN64(64, size);
 	(void) place(&size, sizeof(MlopsWalkNode), plan.nodes.count);
+	mlops_batch_place(&batch, &size);
+	header.batch = batch.batch;
 	header.strings = place(&size, 1, build->strings.count);
 	header.objective = header.strings + objective;
 	header.size = size;
@@ -687,6 +707,7 @@ mlops_build_finish(MlopsBuild *build)
 	put(forest, header.walk.bundles, &plan.bundles, sizeof(MlopsBundle));
 	put(forest, header.walk.positions, &plan.positions, sizeof(uint32));
 	put(forest, header.walk.nodes, &plan.nodes, sizeof(MlopsWalkNode));
+	mlops_batch_put(&batch, forest);
 	put(forest, header.strings, &build->strings, 1);
 	put_features(build, forest);
 	return forest;

@@ -107,6 +107,7 @@ typedef struct MlopsWalkPlan
 	MlopsVector bundles;		/* MlopsBundle */
 	MlopsVector nodes;			/* MlopsWalkNode */
 	MlopsVector positions;		/* uint32 */
+	const uint32 *test_of;		/* per node of the forest: its categorical test */
 } MlopsWalkPlan;
 
 extern bool mlops_walk_plan(MlopsBuild *build, MlopsWalkPlan *plan);

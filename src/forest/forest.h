@@ -4,10 +4,11 @@
  *	  The model engine: reads model files, validates them in full, and scores
  *	  rows with the bits that the library which trained them would give.
  *
- * Nothing here needs a server: no header of PostgreSQL but c.h, no global
- * state, no threads.  Memory, and the chance to be cancelled, come from the
- * caller through MlopsForestEnv; so a backend passes its memory contexts and
- * CHECK_FOR_INTERRUPTS(), and a unit test malloc().
+ * Nothing here needs a server: no header of PostgreSQL but c.h, no threads, no
+ * global state but what the two functions _set() choose for batches.  Memory,
+ * and the chance to be cancelled, come from the caller through MlopsForestEnv;
+ * so a backend passes its memory contexts and CHECK_FOR_INTERRUPTS(), and a unit
+ * test malloc().
  *
  * A forest is one block of memory that holds offsets instead of pointers: it
  * can be copied, and read by many processes at once.  It never changes after
@@ -159,13 +160,36 @@ extern void mlops_forest_transform64(const MlopsForest *forest,
  * is wide.  The bits are those of one row at a time.  scratch has
  * mlops_forest_batch_scratch_size() bytes, aligned as by palloc, whatever the
  * number of rows.  A caller who can be cancelled passes some MLOPS_BATCH_ROWS
- * rows at a time.
+ * rows at a time; where the model is so large that they take long, the function
+ * given to mlops_forest_check_set() is called now and then, and need not return.
  */
 #define MLOPS_BATCH_ROWS	1024
 
 extern size_t mlops_forest_batch_scratch_size(const MlopsForest *forest);
 extern void mlops_forest_margin_batch(const MlopsForest *forest, const void *rows, int num_rows,
 									  void *scratch, void *margins);
+extern void mlops_forest_check_set(void (*check) (void));
+
+/*
+ * Instruction sets for that; what comes later is faster, and the bits are the
+ * same.  The process begins with the best that the machine has.
+ * mlops_forest_simd_set() is for tests and for users who must know; the set has
+ * to be supported.  It may be called at any time, also between the call for the
+ * size of scratch memory and the batch.
+ */
+typedef enum MlopsSimd
+{
+	MLOPS_SIMD_PLAIN,			/* what the compiler makes of C */
+	MLOPS_SIMD_AVX2,
+	MLOPS_SIMD_AVX512			/* F and BW */
+} MlopsSimd;
+
+#define MLOPS_NUM_SIMD	3
+
+extern bool mlops_forest_simd_supported(MlopsSimd simd);
+extern MlopsSimd mlops_forest_simd_best(void);
+extern MlopsSimd mlops_forest_simd(void);
+extern void mlops_forest_simd_set(MlopsSimd simd);
 
 /*
  * The probability of each class from its margin, whatever the objective makes

@@ -15,6 +15,7 @@
  *		category texts		uint32 per category, an offset into strings
  *		weights				float, of a linear model
  *		walk				what the row kernel reads, see MlopsWalk
+ *		batch				what the batch kernels read, see batch.h
  *		strings				names, each with a zero at its end
  *
  * Nodes hold the model as it is, for whatever is to be computed from it:
@@ -27,11 +28,12 @@
 #ifndef MLOPS_FOREST_INTERNAL_H
 #define MLOPS_FOREST_INTERNAL_H
 
+#include "forest/batch.h"
 #include "forest/forest.h"
 #include "forest/wide.h"
 
 #define MLOPS_FOREST_MAGIC	UINT64CONST(0x7473657246736c4d)
-#define MLOPS_FOREST_LAYOUT	2
+#define MLOPS_FOREST_LAYOUT	3
 
 /* limits; doc/forest.md gives the reasons */
 #define MLOPS_MAX_FILE		(256 * 1024 * 1024)
@@ -134,16 +136,20 @@ typedef struct MlopsFeature
 /*
  * What the row kernel reads.  See kernel.c for how it works.
  *
- * Before the walk the row is spread over slots: slot 0 holds minus infinity,
- * then come the features that have thresholds, once with minus infinity for a
- * missing value and once with plus infinity, then one slot per distinct
+ * Before the walk the row is spread over slots, as keys (see batch.h): slot 0
+ * holds 0, then come the features that have thresholds, once with the least key
+ * for a missing value and once with the greatest, then one slot per distinct
  * categorical test.
  */
 typedef struct MlopsWalkNode
 {
-	float		value;			/* left if slot < value; or value of the leaf */
-	uint32		link;			/* low half: slot, 0 in a leaf; high half: from
-								 * this node to its right child, 1 in a leaf */
+	union
+	{
+		uint32		key;		/* right if slot > key */
+		float		value;		/* of a leaf */
+	}			u;
+	uint16		slot;			/* 0 in a leaf */
+	uint16		step;			/* from this node to its left child; 0 in a leaf */
 } MlopsWalkNode;
 
 /* features that the kernel reads at a time */
@@ -227,6 +233,7 @@ struct MlopsForest
 	uint64		strings;
 	MlopsWalk	walk;
 	MlopsWide	wide;			/* of a wide forest, which has no nodes and walk */
+	MlopsBatch	batch;
 };
 
 /* the part of a forest at an offset */
@@ -251,8 +258,10 @@ mlops_leaf_value(float value, bool weighted, float weight)
 	return weighted ? (value + 0.0f) * weight : value;
 }
 
+/* kernel.c */
 extern bool mlops_node_left(const MlopsForest *forest, const MlopsNode *node, float value);
 extern const MlopsNode *mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree,
 										const float *row);
+extern void mlops_fill_slots(const MlopsForest *forest, const float *row, uint32 *slots);
 
 #endif							/* MLOPS_FOREST_INTERNAL_H */

@@ -5,15 +5,16 @@
  *
  * The walk down a tree has no branch that depends on the row:
  *
- * - Missing values.  The row is spread over slots first.  A feature has one
- *   slot where missing is minus infinity, for the nodes that send missing
- *   values left, and one where it is plus infinity, for those that send them
+ * - Missing values.  The row is spread over slots first, as keys: integers in
+ *   the order of the numbers, which processors compare sooner.  A feature has
+ *   one slot where missing is less than any number, for the nodes that send
+ *   missing values left, and one where it is greater, for those that send them
  *   right; so a node just compares.
- * - Leaves.  A leaf compares its value with slot 0, which is minus infinity,
- *   and steps to itself.  All trees of a bundle can so take the steps of the
- *   deepest, and the value is found where the walk ends.
+ * - Leaves.  A leaf compares its value with slot 0, which is greater than
+ *   nothing, and steps to itself.  All trees of a bundle can so take the steps
+ *   of the deepest, and the value is found where the walk ends.
  * - The left child stands before the right one, so the outcome of the
- *   comparison is taken from the step to the right child.
+ *   comparison is added to the step to the left child.
  *
  * A step waits for the one before it; sixteen trees are therefore walked side
  * by side.  What each leaf gives is then added in the order of the trees in the
@@ -103,36 +104,44 @@ mlops_tree_leaf(const MlopsForest *forest, const MlopsTree *tree, const float *r
 /*
  * Spread a row over the slots.
  */
-static void
-fill_slots(const MlopsForest *forest, const float *row, float *slots)
+void
+mlops_fill_slots(const MlopsForest *forest, const float *row, uint32 *slots)
 {
 	const MlopsWalk *walk = &forest->walk;
 	const uint16 *columns = mlops_part(forest, uint16, walk->columns);
-	float	   *left = slots + 1;
-	float	   *right = left + walk->num_features;
+	uint32	   *left = slots + 1;
+	uint32	   *right = left + walk->num_features;
 
-	slots[0] = -INFINITY;
+	slots[0] = MLOPS_KEY_MISSING;
 
-	/* in bits and without branches, so that a compiler can use vectors */
+	/* mlops_narrow_key(), in loops that a compiler makes vectors of */
 	for (uint32 i = 0; i < walk->num_features; i += MLOPS_COLUMN_BLOCK)
 	{
-		uint32		bits[MLOPS_COLUMN_BLOCK];
+		float		values[MLOPS_COLUMN_BLOCK];
+		uint32		keys[MLOPS_COLUMN_BLOCK];
 		uint32		missing[MLOPS_COLUMN_BLOCK];
 
+		/* columns ascend, but for those that only fill up the last block */
+		if (columns[i + MLOPS_COLUMN_BLOCK - 1] == columns[i] + MLOPS_COLUMN_BLOCK - 1)
+			memcpy(values, &row[columns[i]], sizeof(values));
+		else
+		{
+			for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
+				values[k] = row[columns[i + k]];
+		}
 		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
-			memcpy(&bits[k], &row[columns[i + k]], sizeof(uint32));
+			values[k] += 0.0f;
+		memcpy(keys, values, sizeof(keys));
 		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
-			missing[k] = (int32) (bits[k] & 0x7FFFFFFF) > 0x7F800000 ? 0xFFFFFFFF : 0;
+			missing[k] = (int32) (keys[k] & 0x7FFFFFFF) > 0x7F800000 ? 0xFFFFFFFF : 0;
 		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
-			bits[k] &= ~missing[k];
+			keys[k] ^= (uint32) ((int32) keys[k] >> 31) | 0x80000000;
 		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
-			missing[k] &= 0x7F800000;
+			keys[k] |= missing[k];
+		memcpy(right + i, keys, sizeof(keys));
 		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
-			bits[k] |= missing[k];
-		memcpy(right + i, bits, sizeof(bits));
-		for (int k = 0; k < MLOPS_COLUMN_BLOCK; k++)
-			bits[k] |= missing[k] << 8;
-		memcpy(left + i, bits, sizeof(bits));
+			keys[k] &= ~missing[k];
+		memcpy(left + i, keys, sizeof(keys));
 	}
 
 	/* categorical tests: 0 goes left, as most do, and 1 goes right */
@@ -143,7 +152,7 @@ fill_slots(const MlopsForest *forest, const float *row, float *slots)
 		const uint16 *test_slots = mlops_part(forest, uint16, walk->test_slots);
 
 		memset(slots + walk->first_test, 0,
-			   (walk->num_slots - walk->first_test) * sizeof(float));
+			   (walk->num_slots - walk->first_test) * sizeof(uint32));
 		for (uint32 i = 0; i < walk->num_tests; i++, tests++)
 		{
 			const uint32 *entries = all_entries + tests->first_entry;
@@ -157,7 +166,7 @@ fill_slots(const MlopsForest *forest, const float *row, float *slots)
 			else
 				continue;
 			for (uint32 k = entries[code]; k < entries[code + 1]; k++)
-				slots[test_slots[k]] = 1.0f;
+				slots[test_slots[k]] = 1;
 		}
 	}
 }
@@ -168,21 +177,16 @@ fill_slots(const MlopsForest *forest, const float *row, float *slots)
 
 #define START(lane)		const MlopsWalkNode *n##lane = nodes + bundle->root[lane];
 #define STEP(lane)		n##lane = next_node(n##lane, slots);
-#define STORE(lane)		leaves[lane] = n##lane->value;
+#define STORE(lane)		leaves[lane] = n##lane->u.value;
 
 /*
- * The child that a row goes to.  Thresholds and slots are never NaN, so "not
- * greater or equal" is "less"; written so, it becomes one comparison and one
- * subtraction with borrow.
+ * The child that a row goes to.  Written so, it becomes one comparison and one
+ * addition with carry.
  */
 static inline const MlopsWalkNode *
-next_node(const MlopsWalkNode *node, const float *slots)
+next_node(const MlopsWalkNode *node, const uint32 *slots)
 {
-	uint32		link = node->link;
-	size_t		step = link >> 16;
-
-	step -= !(slots[link & 0xFFFF] >= node->value);
-	return node + step;
+	return node + ((size_t) node->step + (slots[node->slot] > node->u.key));
 }
 
 /*
@@ -190,7 +194,7 @@ next_node(const MlopsWalkNode *node, const float *slots)
  */
 static void
 walk_bundle(const MlopsWalkNode *nodes, const MlopsBundle *bundle,
-			const float *slots, float *leaves)
+			const uint32 *slots, float *leaves)
 {
 	if (bundle->num_trees > MLOPS_LANES / 2)
 	{
@@ -237,7 +241,7 @@ linear_margin(const MlopsForest *forest, const float *row, float *margins)
 }
 
 /* bytes that the slots take in scratch, and those of the leaves after them */
-#define SLOTS_SIZE(forest)	MAXALIGN((forest)->walk.num_slots * sizeof(float))
+#define SLOTS_SIZE(forest)	MAXALIGN((forest)->walk.num_slots * sizeof(uint32))
 #define LEAVES_SIZE(forest) \
 	((size_t) (forest)->walk.num_bundles * MLOPS_LANES * sizeof(float))
 
@@ -264,7 +268,7 @@ mlops_forest_margin(const MlopsForest *forest, const float *row,
 	const MlopsBundle *bundles = mlops_part(forest, MlopsBundle, walk->bundles);
 	const MlopsWalkNode *nodes = mlops_part(forest, MlopsWalkNode, walk->nodes);
 	const float *base = mlops_part(forest, float, forest->base_margins);
-	float	   *slots = scratch;
+	uint32	   *slots = scratch;
 	float	   *leaves = (float *) ((char *) scratch + SLOTS_SIZE(forest));
 
 	if (forest->booster == MLOPS_BOOSTER_LINEAR)
@@ -273,7 +277,7 @@ mlops_forest_margin(const MlopsForest *forest, const float *row,
 		return;
 	}
 
-	fill_slots(forest, row, slots);
+	mlops_fill_slots(forest, row, slots);
 
 	/* the common case: one margin, all trees walked; sum while walking on */
 	if (walk->ordered && forest->num_groups == 1)

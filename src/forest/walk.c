@@ -6,8 +6,6 @@
  * See kernel.c for what the kernel does with the result.  A tree that does not
  * fit the form is left out, and the kernel walks it plainly:
  *
- * - a threshold of minus infinity: a missing value that goes left is turned
- *   into minus infinity, which is not less than that;
  * - a child further away, or more slots, than 16 bits can say;
  * - categorical splits, if to evaluate all tests of the forest for each row
  *   would cost more than to evaluate those that the walks of a row meet; or if
@@ -15,8 +13,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <math.h>
-
 #include "forest/build.h"
 
 /* largest slot, and largest step to a child */
@@ -288,22 +284,6 @@ plan_tests(Planner *planner, bool *worth)
 	return true;
 }
 
-/* can this tree be walked by the kernel, as far as its nodes tell? */
-static bool
-fits(const Planner *planner, const MlopsTree *tree)
-{
-	const MlopsNode *nodes = forest_nodes(planner) + tree->first_node;
-
-	if (tree->categorical && mlops_version_unseen_default(planner->build->version))
-		return false;
-	for (uint32 i = 0; i < tree->num_nodes; i++)
-	{
-		if (nodes[i].split == MLOPS_SPLIT_NUMERIC && nodes[i].u.value == -INFINITY)
-			return false;
-	}
-	return true;
-}
-
 /*
  * Give slots to the features whose thresholds walked trees compare.  *enough
  * is false if there are too many.
@@ -382,7 +362,8 @@ plan_slots(Planner *planner)
 	bool		worth;
 
 	for (size_t t = 0; t < planner->build->trees.count; t++)
-		trees[t].walked = fits(planner, &trees[t]);
+		trees[t].walked = !(trees[t].categorical &&
+							mlops_version_unseen_default(planner->build->version));
 	if (!find_tests(planner) || !assign_slots(planner, &enough))
 		return false;
 	if (planner->num_tests > 0)
@@ -528,27 +509,27 @@ place_tree(Planner *planner, const MlopsTree *tree, uint32 *root, bool *placed)
 		switch ((MlopsSplit) nodes[i].split)
 		{
 			case MLOPS_SPLIT_LEAF:
-				node->value = mlops_leaf_value(nodes[i].u.value, weighted, tree->weight);
-				node->link = (uint32) 1 << 16;
+				node->u.value = mlops_leaf_value(nodes[i].u.value, weighted, tree->weight);
 				continue;
 			case MLOPS_SPLIT_NUMERIC:
-				node->value = nodes[i].u.value;
+				node->u.key = mlops_narrow_key(nodes[i].u.value) - 1;
 				slot = planner->slots[nodes[i].feature] +
 					(nodes[i].default_left ? 0 : num_features);
 				break;
 			default:
 				/* the slot of a test is 0 for left and 1 for right */
-				node->value = 0.5f;
+				node->u.key = 0;
 				slot = planner->first_test + planner->test_of[tree->first_node + i];
 		}
-		step = places[nodes[i].left + 1] - places[i];
+		step = places[nodes[i].left] - places[i];
 		if (step > MAX_COMPACT)
 		{
 			plan->nodes.count = begin;
 			*placed = false;
 			return true;
 		}
-		node->link = step << 16 | slot;
+		node->slot = (uint16) slot;
+		node->step = (uint16) step;
 	}
 	return true;
 }
@@ -564,13 +545,10 @@ place_trees(Planner *planner)
 	size_t		num_trees = planner->build->trees.count;
 	uint32		count = 0;
 	uint32	   *positions;
-	MlopsWalkNode *nothing;
 
 	/* node 0 is a leaf of value 0: what a lane without a tree walks */
-	nothing = append(planner, &plan->nodes, sizeof(MlopsWalkNode), LINE_NODES);
-	if (nothing == NULL)
+	if (append(planner, &plan->nodes, sizeof(MlopsWalkNode), LINE_NODES) == NULL)
 		return false;
-	nothing->link = (uint32) 1 << 16;
 	if (num_trees == 0)
 		return true;
 	positions = append(planner, &plan->positions, sizeof(uint32), num_trees);
@@ -635,5 +613,6 @@ mlops_walk_plan(MlopsBuild *build, MlopsWalkPlan *plan)
 	if (!plan_slots(&planner))
 		return false;
 	plan_order(&planner);
+	plan->test_of = planner.test_of;
 	return place_trees(&planner);
 }

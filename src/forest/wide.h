@@ -211,6 +211,8 @@ extern void mlops_wide_fill_slots(const MlopsForest *forest, const double *row,
 extern const MlopsWideNode *mlops_wide_leaf(const MlopsForest *forest,
 											const struct MlopsTree *tree,
 											const double *row);
+extern double mlops_wide_linear_value(const MlopsForest *forest,
+									  const struct MlopsTree *tree, const double *row);
 extern size_t mlops_wide_scratch_size(const MlopsForest *forest);
 
 #endif							/* MLOPS_FOREST_WIDE_H */

@@ -15,6 +15,7 @@
  */
 #include <math.h>
 
+#include "forest/batch_build.h"
 #include "forest/wide_build.h"
 
 /* decision_type: bits of a split */
@@ -283,7 +284,6 @@ keep_equations(MlopsWideBuild *wide)
 	MlopsWideColumns *columns = &wide->columns;
 	size_t		num_terms = columns->term_features.vector.count;
 	MlopsEquation *equations;
-	MlopsTerm  *terms;
 	size_t		next = wide->terms.count;
 
 	if (!mlops_vector_reserve(support, &wide->equations, sizeof(MlopsEquation),
@@ -291,7 +291,6 @@ keep_equations(MlopsWideBuild *wide)
 		!mlops_vector_reserve(support, &wide->terms, sizeof(MlopsTerm), num_terms))
 		return false;
 	equations = (MlopsEquation *) wide->equations.data + wide->equations.count;
-	terms = (MlopsTerm *) wide->terms.data + wide->terms.count;
 	for (int64 i = 0; i < columns->num_leaves; i++)
 	{
 		equations[i].constant = double_at(&columns->constants, i);
@@ -301,9 +300,11 @@ keep_equations(MlopsWideBuild *wide)
 	}
 	for (size_t i = 0; i < num_terms; i++)
 	{
-		terms[i].coefficient = double_at(&columns->coefficients, i);
-		terms[i].feature = int32_at(&columns->term_features, i);
-		terms[i].unused = 0;
+		MlopsTerm  *term = (MlopsTerm *) wide->terms.data + wide->terms.count + i;
+
+		term->coefficient = double_at(&columns->coefficients, i);
+		term->feature = int32_at(&columns->term_features, i);
+		term->unused = 0;
 	}
 	wide->equations.count += columns->num_leaves;
 	wide->terms.count += num_terms;
@@ -435,6 +436,8 @@ mlops_wide_finish(MlopsWideBuild *wide)
 	MlopsSupport *support = build->support;
 	const MlopsTree *trees = build->trees.data;
 	MlopsWideWalk walk;
+	MlopsBatchSource source = {0};
+	MlopsBatchPlan batch;
 	MlopsForest header = {0};
 	MlopsForest *forest;
 	uint64		size = sizeof(MlopsForest);
@@ -443,6 +446,18 @@ mlops_wide_finish(MlopsWideBuild *wide)
 	if (!mlops_build_check_features(build) ||
 		!mlops_wide_walk(wide, &walk) ||
 		!mlops_build_string(build, wide->objective, strlen(wide->objective), &objective))
+		return NULL;
+	source.support = support;
+	source.trees = trees;
+	source.num_trees = build->trees.count;
+	source.wide_nodes = wide->nodes.data;
+	source.num_features = (uint32) build->num_features;
+	source.num_groups = (uint32) wide->num_groups;
+	source.num_slots = walk.parts.num_slots;
+	source.positions = walk.positions.data;
+	source.wide_bundles = walk.bundles.data;
+	source.walk_size = walk.steps.count * sizeof(MlopsStep) + walk.set_steps.count * sizeof(MlopsSetStep);
+	if (!mlops_batch_plan(&source, &batch))
 		return NULL;
 
 	header.magic = MLOPS_FOREST_MAGIC;
@@ -484,6 +499,8 @@ mlops_wide_finish(MlopsWideBuild *wide)
 	(void) place(&size, sizeof(MlopsStep), walk.steps.count);
 	header.wide.set_steps = size = TYPEALIGN64(64, size);
 	(void) place(&size, sizeof(MlopsSetStep), walk.set_steps.count);
+	mlops_batch_place(&batch, &size);
+	header.batch = batch.batch;
 	header.strings = place(&size, 1, build->strings.count);
 	header.objective = header.strings + objective;
 	header.size = size;
@@ -509,6 +526,7 @@ mlops_wide_finish(MlopsWideBuild *wide)
 	put(forest, header.wide.positions, &walk.positions, sizeof(uint32));
 	put(forest, header.wide.steps, &walk.steps, sizeof(MlopsStep));
 	put(forest, header.wide.set_steps, &walk.set_steps, sizeof(MlopsSetStep));
+	mlops_batch_put(&batch, forest);
 	put(forest, header.strings, &build->strings, 1);
 	put_features(wide, forest);
 	return forest;

@@ -93,8 +93,8 @@ mlops_wide_leaf(const MlopsForest *forest, const MlopsTree *tree, const double *
 /*
  * What a linear tree gives for a row.
  */
-static double
-linear_value(const MlopsForest *forest, const MlopsTree *tree, const double *row)
+double
+mlops_wide_linear_value(const MlopsForest *forest, const MlopsTree *tree, const double *row)
 {
 	const MlopsWideNode *leaf = mlops_wide_leaf(forest, tree, row);
 	const MlopsEquation *equation = mlops_part(forest, MlopsEquation, forest->wide.equations) +
@@ -291,7 +291,7 @@ mlops_forest_margin64(const MlopsForest *forest, const double *row,
 		margins[g] = 0.0;
 	for (int t = 0; t < forest->num_trees; t++)
 		margins[trees[t].group] += trees[t].walked ? leaves[positions[t]] :
-			linear_value(forest, &trees[t], row);
+			mlops_wide_linear_value(forest, &trees[t], row);
 }
 
 /*

@@ -14,9 +14,9 @@
  * for the whole run, over the commits of mlops.score_batches() too: a run ends
  * with the version that it began with, whatever happens to aliases and
  * privileges meanwhile; but a suspension of the model ends it at its next
- * commit, unless it began under one with the fallback.  What is written are the values of predict() and
- * its sisters: the margins have the same bits, and the same functions make
- * outputs of them.
+ * commit, unless it began under one with the fallback.  What is written are the
+ * values of predict() and its sisters: the margins have the same bits, and the
+ * same functions make outputs of them.
  *
  * mlops.score() is one statement like any other.  mlops.score_batches()
  * commits after so many rows that were written.  Its cursor is pinned, as

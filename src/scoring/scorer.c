@@ -49,9 +49,8 @@ typedef struct View
 
 typedef struct Scorer
 {
-	MlopsScorer scorer;			/* first; its model and constant are NULL until
-								 * resolved */
-	double		value;			/* of every row, see scorer.constant */
+	MlopsScorer scorer;			/* first; its model and constant are NULL until resolved */
+	double		fallback_value;
 	View		view;
 	struct varlena *reference;
 	bool		constant;		/* the reference is always this */
@@ -143,14 +142,14 @@ resolve(Scorer *site, struct varlena *modelref, int privilege, MlopsUse use)
 	MemoryContextReset(scorer->context);
 
 	mlops_modelref_split(modelref, &reference);
-	constant = mlops_serve(view.user, &reference, privilege, use, &resolved, &site->value);
+	constant = mlops_serve(view.user, &reference, privilege, use, &resolved, &site->fallback_value);
 	old = MemoryContextSwitchTo(scorer->context);
 	site->reference = (struct varlena *)
 		DatumGetPointer(datumCopy(PointerGetDatum(modelref), false, -1));
 	site->view = view;
 	if (constant)
 	{
-		scorer->constant = &site->value;
+		scorer->constant = &site->fallback_value;
 		MemoryContextSwitchTo(old);
 		return;
 	}
@@ -200,7 +199,7 @@ get_scorer(FunctionCallInfo fcinfo, int privilege, MlopsUse use)
 	if ((site->scorer.model == NULL && site->scorer.constant == NULL) || !is_present(&site->view) ||
 		!same_reference(site, PG_GETARG_DATUM(0)))
 		resolve(site, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), privilege, use);
-	else if (likely(site->scorer.constant == NULL))
+	else if (site->scorer.constant == NULL)
 		mlops_call_row_begin(site->scorer.call);
 	return site;
 }

@@ -4,7 +4,7 @@
  *	  Any bytes as a model file of XGBoost: the reader must not read or write
  *	  where it may not, nor take long, nor take much memory, nor keep any; and
  *	  what it accepts must score within bounds, the same one row at a time, by
- *	  the plain walk, in a batch and after an export as JSON, and have
+ *	  the plain walk, in batches and after an export as JSON, and have
  *	  contributions that add up.
  *
  * LLVMFuzzerTestOneInput() is for libFuzzer:

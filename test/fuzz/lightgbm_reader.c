@@ -5,7 +5,7 @@
  *	  contributions.
  *
  * Models of the fixtures, changed at random; see fuzz.h for the arguments.
- * What is accepted is scored row by row, in a batch and by the plain definition
+ * What is accepted is scored row by row, in batches and by the plain definition
  * of the model, and explained, unless its counts do not allow that.
  *
  *-------------------------------------------------------------------------
@@ -18,7 +18,7 @@
 /* bytes that the engine may hold while it reads a file of this size */
 #define ALLOWED(size)	(1048576 + 64 * (size))
 
-/* more than a batch kernel takes at a time */
+/* more than a batch scores one by one */
 #define ROWS	35
 
 static const char *const names[] = {

@@ -6,7 +6,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(36);
+SELECT plan(38);
 
 CREATE ROLE ga_maker LOGIN; CREATE ROLE ga_checker LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO ga_maker, ga_checker;
@@ -122,6 +122,13 @@ CREATE TEMPORARY TABLE tried AS
 SELECT is(missed, '{}', format('every change of mlops.%s is found', name)) FROM tried;
 SELECT is(sum(tried), 107::bigint, 'of many') FROM tried;
 SELECT is(pg_temp.findings(), 0::bigint, 'and there are none when they are undone');
+
+-- how a version is scored
+ALTER TABLE mlops.version DISABLE TRIGGER USER;
+UPDATE mlops.version v SET missing = -999 FROM mlops.model m WHERE m.id = v.model_id AND m.name = 'ga_test' AND v.version = 1;
+SELECT is(pg_temp.findings(), 1::bigint, 'another number for a missing value is found');
+UPDATE mlops.model SET unseen_categories = 'other' WHERE name = 'ga_test';
+SELECT is(pg_temp.findings(), 2::bigint, 'and another policy for categories');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -7,6 +7,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+require './test/setup/restart.pl';
+
 my $dir = $PostgreSQL::Test::Utils::tmp_check;
 my $probe = slurp_file('test/fixtures/audit_probe.sql');
 
@@ -195,7 +197,7 @@ for my $round (1 .. 4)
 	}
 	$_->{run}->finish for @sessions;
 	$node->start if $round % 2;
-	$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'no server';
+	poll_restarting($node, 'postgres', 'SELECT 1', '1') or die 'no server';
 
 	my @acknowledged = grep { /^\d+\.\d+\.\d+$/ } map { split /\n/, slurp_file($_->{out}) } @sessions;
 	my %found = map { $_ => 1 } split /\n/, $node->safe_psql('bank', qq{SELECT reason FROM mlops.audit_event WHERE reason LIKE '$round.%'});

@@ -7,6 +7,8 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+
+require './test/setup/restart.pl';
 use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('training');
@@ -300,7 +302,7 @@ wait_for_trainer();
 kill 'KILL', parent($trainer);
 finish($session);
 no_trainer('a backend that is killed takes the training process with it');
-wait_until('the server is back', sub { $node->psql('postgres', 'SELECT 1') == 0 ? 1 : () });
+poll_restarting($node, 'postgres', 'SELECT 1', '1') or die 'no server';
 is(rows_left('long'), '0|0|0', 'no row is left');
 
 # --- shutdown

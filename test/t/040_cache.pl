@@ -8,6 +8,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+require './test/setup/restart.pl';
+
 # a session that stays: send it SQL, get what it printed
 sub session
 {
@@ -110,7 +112,7 @@ ask($holder, "BEGIN; $long; FETCH 1 FROM c");
 $pid = ask($holder, 'SELECT pg_backend_pid()');
 is($node->safe_psql('postgres', q{SELECT pins FROM mlops.stat_cache}), '1', 'pinned once more');
 kill 9, $pid;
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM mlops.stat_cache}),
+ok(poll_restarting($node, 'postgres', 'SELECT count(*) FROM mlops.stat_cache', '0'),
 	'a killed one: the server restarts, with an empty cache');
 eval { $holder->{run}->finish };
 is($node->safe_psql('postgres', $score), $sum, 'and scores again');

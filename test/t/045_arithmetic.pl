@@ -35,7 +35,9 @@ $node->safe_psql('postgres', $stump . q{
 	SELECT mlops.import_model('risk', pg_temp.stumps('{a}', '{0}', '{0}', '{0}', '{1}', 'reg:squarederror'));
 	SELECT mlops.promote('risk/1', reason => 'test')});
 my $score = q{SELECT mlops.predict('risk', '{0}'::float8[])};
+my $batch = q{SELECT mlops.predict_batch('risk', '{{0},{0}}'::float8[])};
 is($node->safe_psql('postgres', $score), '1', 'a score');
+is($node->safe_psql('postgres', $batch), '{1,1}', 'a batch');
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
 append_to_file("$directory/arithmetic.c", $source);
@@ -45,8 +47,11 @@ for my $what ('ROUND', $machine eq 'x86_64' ? 'FLUSH' : ())
 {
 	system_or_bail('cc', '-shared', '-fPIC', "-D$what", "-I$include", "$directory/arithmetic.c",
 		'-o', "$directory/$what.so");
-	my ($ret, $out, $err) = $node->psql('postgres', "LOAD '$directory/$what.so'; $score");
-	like($err, qr/floating-point arithmetic of this session is not that of IEEE 754/, "$what is noticed");
+	for my $query ($score, $batch)
+	{
+		my ($ret, $out, $err) = $node->psql('postgres', "LOAD '$directory/$what.so'; $query");
+		like($err, qr/floating-point arithmetic of this session is not that of IEEE 754/, "$what is noticed: $query");
+	}
 }
 is($node->safe_psql('postgres', $score), '1', 'other sessions score');
 done_testing();

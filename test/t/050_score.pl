@@ -8,6 +8,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+require './test/setup/restart.pl';
+
 # a session that stays: send it SQL, with or without waiting for what it prints
 sub session
 {
@@ -101,7 +103,7 @@ $node->safe_psql('postgres', q{SELECT mlops.promote('risk/2', reason => 'meanwhi
 kill 9, $pid;
 eval { $run->{run}->finish };
 eval { $gate->{run}->finish };
-ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM mlops.progress'), 'it is killed, and the server restarts');
+ok(poll_restarting($node, 'postgres', 'SELECT count(*) FROM mlops.progress', '0'), 'it is killed, and the server restarts');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM killed'), '10240', 'what was committed stays');
 is($node->safe_psql('postgres', qq{CALL mlops.score_batches('risk/1', $query, 'killed', 'id', commit_every => 5000)}) =~ s/\|[^|]*\z//r,
 	'1|' . ($rows - 10240) . '|10240|0', 'called again it does the rest');

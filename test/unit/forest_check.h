@@ -10,8 +10,8 @@
 #define FOREST_CHECK_H
 
 #include "forest_test.h"
+#include "forest_batch_check.h"
 #include "forest/export.h"
-#include "forest/forest_internal.h"
 #include "forest/shap.h"
 
 /* more than a batch kernel takes at a time, and no multiple of that */
@@ -130,7 +130,7 @@ check_contributions(const MlopsForest *forest, const float *rows, const float *m
 }
 
 /*
- * Score rows with a forest one at a time, by the plain walk and in a batch.
+ * Score rows with a forest one at a time, by the plain walk and in batches.
  * Returns what is wrong, or NULL.
  */
 static inline const char *
@@ -140,10 +140,8 @@ check_forest(const MlopsForest *forest)
 	int			num_groups = forest->num_groups;
 	float	   *rows = malloc((size_t) CHECK_ROWS * num_features * sizeof(float));
 	float	   *margins = malloc((size_t) CHECK_ROWS * num_groups * sizeof(float));
-	float	   *batch = malloc((size_t) CHECK_ROWS * num_groups * sizeof(float));
 	float	   *plain = malloc(num_groups * sizeof(float));
 	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
-	void	   *batch_scratch = malloc(mlops_forest_batch_scratch_size(forest));
 	const char *wrong = NULL;
 
 	checked_forests++;
@@ -161,19 +159,16 @@ check_forest(const MlopsForest *forest)
 				wrong = "the row kernel and the plain walk differ";
 		}
 	}
-	mlops_forest_margin_batch(forest, rows, CHECK_ROWS, batch_scratch, batch);
-	if (!same_floats(batch, margins, CHECK_ROWS * num_groups))
-		wrong = "the batch and the row kernel differ";
+	if (!batches_agree(forest, rows, CHECK_ROWS, margins))
+		wrong = "a batch and the row kernel differ";
 	if (wrong == NULL)
 		wrong = check_contributions(forest, rows, margins);
 	for (int i = 0; i < CHECK_ROWS; i++)
 		mlops_forest_transform(forest, margins + (size_t) i * num_groups, plain);
 	free(rows);
 	free(margins);
-	free(batch);
 	free(plain);
 	free(scratch);
-	free(batch_scratch);
 	return wrong;
 }
 

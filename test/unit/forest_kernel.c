@@ -446,7 +446,7 @@ main(void)
 		{"a large tree before small ones", 20, 200001, 17, 1, .others = 31, .walked = false, .same_depth = true},
 		{"a large tree before chains", 20, 200001, 17, 1, .others = 101, .chain = true, .walked = false, .same_depth = true},
 		{"too many features for slots", 100, 1001, 65536, 1, .walked = false, .same_depth = true},
-		{"infinite thresholds", 40, 31, 6, 1, .walked = false, .infinite = true},
+		{"infinite thresholds", 40, 31, 6, 1, .walked = true, .infinite = true},
 		{"one-hot", 60, 63, 10, 1, .categorical = 5, .max_code = 20, .set_size = 1, .walked = true},
 		{"sets", 60, 63, 10, 1, .categorical = 5, .max_code = 12, .set_size = 8, .walked = true},
 		{"many sets", 20, 2047, 10, 1, .categorical = 8, .max_code = 500, .set_size = 200, .walked = false, .same_depth = true},

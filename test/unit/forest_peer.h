@@ -12,8 +12,8 @@
 #include <xgboost/c_api.h>
 
 #include "forest_test.h"
+#include "forest_batch_check.h"
 #include "forest/export.h"
-#include "forest/forest_internal.h"
 
 #define MUST(call) \
 	do { \
@@ -367,9 +367,8 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 				 bst_ulong count, bool outputs)
 {
 	int			width = outputs ? forest->num_outputs : forest->num_groups;
-	void	   *scratch = malloc(Max(mlops_forest_scratch_size(forest), mlops_forest_batch_scratch_size(forest)));
+	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
 	float	   *values = malloc(forest->num_groups * sizeof(float));
-	float	   *batch = malloc((size_t) MLOPS_BATCH_ROWS * forest->num_groups * sizeof(float));
 	long		differ = 0;
 
 	if (count != (bst_ulong) PEER_ROWS * width)
@@ -379,25 +378,29 @@ peer_differences(const MlopsForest *forest, const float *rows, const float *expe
 	}
 	for (int i = 0; i < PEER_ROWS; i++)
 	{
-		const float *row = rows + (size_t) i * PEER_COLUMNS;
-		int			place = i % MLOPS_BATCH_ROWS;
-		bool		same = true;
-
-		mlops_forest_margin(forest, row, scratch, values);
+		mlops_forest_margin(forest, rows + (size_t) i * PEER_COLUMNS, scratch, values);
 		if (outputs)
 			mlops_forest_transform(forest, values, values);
-		else
-		{
-			if (place == 0)
-				mlops_forest_margin_batch(forest, row, Min(MLOPS_BATCH_ROWS, PEER_ROWS - i), scratch, batch);
-			same = memcmp(values, batch + (size_t) place * width, width * sizeof(float)) == 0;
-		}
-		if (!same || memcmp(values, expected + (size_t) i * width, width * sizeof(float)) != 0)
+		if (memcmp(values, expected + (size_t) i * width, width * sizeof(float)) != 0)
 			differ++;
 	}
 	free(scratch);
 	free(values);
-	free(batch);
+
+	/* and all of them at once, by every instruction set */
+	for (int simd = 0; simd < MLOPS_NUM_SIMD && !outputs; simd++)
+	{
+		static const int size = PEER_ROWS;
+		MlopsForest *copy;
+
+		if (!mlops_forest_simd_supported(simd))
+			continue;
+		copy = memcpy(malloc(mlops_forest_size(forest)), forest, mlops_forest_size(forest));
+		differ += batch_differences(copy, simd, rows, &size, 1, expected);
+		choose_kernels(copy, PLANES);
+		differ += batch_differences(copy, simd, rows, &size, 1, expected);
+		free(copy);
+	}
 	return differ;
 }
 

@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-#include "forest/forest_internal.h"
+#include "forest_batch_check.h"
 #include "forest/importance.h"
 #include "forest/shap.h"
 
@@ -219,7 +219,7 @@ same_bits(double a, double b)
 
 /*
  * Score random rows with a forest: by the row kernel, by the plain definition
- * and in a batch; the number of margins that differ.
+ * and in batches; the number of margins that differ.
  */
 static inline int
 score_rows(const MlopsForest *forest, int num_rows)
@@ -228,16 +228,13 @@ score_rows(const MlopsForest *forest, int num_rows)
 	MlopsForestInfo info;
 	double	   *rows;
 	double	   *all;
-	double	   *batch;
 	double	   *plain;
 	void	   *scratch = malloc(mlops_forest_scratch_size(forest));
-	void	   *batch_scratch = malloc(mlops_forest_batch_scratch_size(forest));
 	int			different = 0;
 
 	mlops_forest_info(forest, &info);
 	rows = malloc((size_t) num_rows * info.num_features * sizeof(double));
 	all = malloc((size_t) num_rows * info.num_groups * sizeof(double));
-	batch = malloc((size_t) num_rows * info.num_groups * sizeof(double));
 	plain = malloc(info.num_groups * sizeof(double));
 	for (int i = 0; i < num_rows; i++)
 	{
@@ -262,15 +259,11 @@ score_rows(const MlopsForest *forest, int num_rows)
 		}
 		mlops_forest_transform64(forest, margins, plain);
 	}
-	mlops_forest_margin_batch(forest, rows, num_rows, batch_scratch, batch);
-	for (int i = 0; i < num_rows * info.num_groups; i++)
-		different += !same_bits(all[i], batch[i]);
+	different += !batches_agree(forest, rows, num_rows, all);
 	free(rows);
 	free(all);
-	free(batch);
 	free(plain);
 	free(scratch);
-	free(batch_scratch);
 	return different;
 }
 

@@ -102,13 +102,14 @@ test_reference(const char *name)
 	char	   *p;
 	MlopsForestInfo info;
 	void	   *scratch;
-	double		row[64];
 	double		margins[64];
 	double		outputs[64];
 	double		expected[64];
+	double	   *all_rows;
+	double	   *all_margins;
 	int			num_features;
 	int			num_groups;
-	int			count = 0;
+	int			num_rows = 0;
 	int			different = 0;
 	int			far = 0;
 
@@ -125,27 +126,37 @@ test_reference(const char *name)
 	   "%s has %d features and %d margins", name, num_features, num_groups);
 	scratch = malloc(mlops_forest_scratch_size(forest));
 	memset(scratch, 0xA5, mlops_forest_scratch_size(forest));
+	/* every number takes two bytes or more */
+	all_rows = malloc(len * sizeof(double));
+	all_margins = malloc(len * sizeof(double));
 	while (*++p != '\0')
 	{
+		double	   *row = all_rows + num_rows * num_features;
+
 		if (read_numbers(&p, row, 64) != num_features)
 			break;
 		mlops_forest_margin64(forest, row, scratch, margins);
 		mlops_forest_transform64(forest, margins, outputs);
 		if (read_numbers(&p, expected, 64) != num_groups)
 			break;
-		for (int g = 0; g < num_groups; g++, count++)
+		for (int g = 0; g < num_groups; g++)
 			different += !same_bits(margins[g], expected[g]);
+		memcpy(all_margins + num_rows++ * num_groups, expected, num_groups * sizeof(double));
 		if (read_numbers(&p, expected, 64) != num_groups)
 			break;
 		for (int g = 0; g < num_groups; g++)
 			far += !(same_bits(outputs[g], expected[g]) ||
 					 fabs(outputs[g] - expected[g]) <= 1e-15 * fabs(expected[g]));
 	}
-	ok(*p == '\0' && count >= 12 * num_groups && different == 0,
-	   "%s: of %d margins %d differ from the library's", name, count, different);
+	ok(*p == '\0' && num_rows >= 12 && different == 0,
+	   "%s: of %d margins %d differ from the library's", name, num_rows * num_groups, different);
+	ok(num_rows > 0 && repeated_batches_agree(forest, all_rows, num_rows, all_margins),
+	   "%s: nor do those of batches", name);
 	ok(far == 0, "%s: of as many outputs %d do", name, far);
 	different = score_rows(forest, 500);
-	ok(different == 0, "%s: the kernel and the plain definition agree", name);
+	ok(different == 0, "%s: the kernels and the plain definition agree", name);
+	free(all_rows);
+	free(all_margins);
 	free(scratch);
 	free(rows);
 	memory_release(NULL, forest);
