@@ -24,13 +24,13 @@ BEGIN
             ('trainer', '{}'::text[],
              '{create_model,train,import_model,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[],
              'makes versions of models, which it owns, and asks for promotions'),
-            ('validator', '{read}', '{duties_report}',
+            ('validator', '{read}', '{duties_report,evidence}',
              'sees all of every model'),
-            ('approver', '{approve,read}', '{approve,reject,ratify,suspend,record_measurement}',
+            ('approver', '{approve,read}', '{approve,reject,ratify,suspend,record_measurement,evidence}',
              'approves or rejects, ratifies, suspends'),
             ('operator', '{manage}', '{promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_scoring_policy,set_traffic,set_shadow,score,score_batches,log_prediction,preload}',
              'executes what is approved, rolls back, suspends and resumes'),
-            ('auditor', '{read}', '{verify_audit,audit_head,audit_checkpoint,push_checkpoint,duties_report}',
+            ('auditor', '{read}', '{verify_audit,audit_head,audit_checkpoint,push_checkpoint,duties_report,evidence}',
              'sees all of every model, verifies the audit log')) v (word, model_privileges, functions, duties)
     LOOP
         role := prefix || item.word;

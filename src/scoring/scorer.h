@@ -56,8 +56,7 @@ extern MlopsScorer *mlops_scorer_open(FunctionCallInfo fcinfo, int privilege, Ml
 extern MlopsScorer *mlops_scorer_read(FunctionCallInfo fcinfo, MlopsInput input, int privilege,
 									  MlopsUse use);
 extern MlopsScorer *mlops_scorer_read_changed(FunctionCallInfo fcinfo, MlopsInput input,
-											  int privilege, MlopsUse use,
-											  Jsonb *changes);
+											  int privilege, MlopsUse use, Jsonb *changes);
 extern void mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader row, Jsonb *changes,
 								  void *vector);
 extern void mlops_scorer_margin(MlopsScorer *scorer);

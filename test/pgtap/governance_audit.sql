@@ -6,7 +6,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(42);
+SELECT plan(44);
 
 CREATE ROLE ga_maker LOGIN; CREATE ROLE ga_checker LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO ga_maker, ga_checker;
@@ -54,6 +54,7 @@ BEGIN
                    WHEN 'jsonb' THEN 't.%1$I || ''{"x": 1}'''
                    WHEN 'name[]' THEN 't.%1$I || ''ga_test''::name'
                    WHEN 'text[]' THEN '''{run}'''
+                   WHEN 'integer[]' THEN '(SELECT array_agg(e + 1) FROM unnest(t.%1$I) e)'
                    WHEN 'numeric' THEN 'coalesce(t.%1$I, 0) + 1'
                    ELSE 'coalesce(t.%1$I::text, '''') || ''x''' END AS expression
         FROM pg_attribute a
@@ -125,8 +126,15 @@ CREATE TEMPORARY TABLE tried AS
     SELECT t.name, h.tried, h.missed
     FROM unnest('{policy,request,approval,suspension,safety_action,alias,alias_change,gate,measurement,card,traffic}'::text[]) t (name), pg_temp.hidden(t.name) h;
 SELECT is(missed, '{}', format('every change of mlops.%s is found', name)) FROM tried;
-SELECT is(sum(tried), 107::bigint, 'of many') FROM tried;
+SELECT is(sum(tried), 115::bigint, 'of many') FROM tried;
 SELECT is(pg_temp.findings(), 0::bigint, 'and there are none when they are undone');
+
+-- how a version is scored
+ALTER TABLE mlops.version DISABLE TRIGGER USER;
+UPDATE mlops.version v SET missing = -999 FROM mlops.model m WHERE m.id = v.model_id AND m.name = 'ga_test' AND v.version = 1;
+SELECT is(pg_temp.findings(), 1::bigint, 'another number for a missing value is found');
+UPDATE mlops.model SET unseen_categories = 'other' WHERE name = 'ga_test';
+SELECT is(pg_temp.findings(), 2::bigint, 'and another policy for categories');
 
 SELECT * FROM finish();
 ROLLBACK;

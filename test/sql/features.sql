@@ -35,13 +35,14 @@ SELECT mlops.set_scoring_policy('features_text', 'null');
 -- the log: what was set, not what stayed as it was
 SELECT mlops.set_scoring_policy('features_text', 'null', 'other', 'the feed has no age on Sundays');
 SELECT mlops.set_scoring_policy('features_text', 'null', 'other', 'again');
-SELECT action, caller = current_user AS by_caller, reason, state_before->>'missing_columns' AS columns_before, state_before->>'unseen_categories' AS categories_before,
-       state_after->>'missing_columns' AS columns_after, state_after->>'unseen_categories' AS categories_after
+SELECT action, caller = current_user AS by_caller, reason,
+       concat_ws(' ', state_before->>'missing_columns', state_before->>'unseen_categories') AS before,
+       concat_ws(' ', state_after->>'missing_columns', state_after->>'unseen_categories') AS after
 FROM mlops.audit_log WHERE model = 'features_text' AND action = 'model.scoring_policy' ORDER BY seq;
 SELECT mlops.import_model('features_text', mlops.export_model('features_text')::mlops.artifact,
                           (SELECT mlops.describe('features_text')->'features'), missing => -999) AS imported;
 SELECT version, state_after->'missing' AS missing FROM mlops.audit_log
 WHERE model = 'features_text' AND action = 'version.register' ORDER BY seq;
-SELECT status FROM mlops.verify_audit(checks => '{state,artifacts}');
+SELECT status FROM mlops.verify_audit();
 
 DROP TABLE features_visit;

@@ -45,6 +45,9 @@ my $state = q{
 		'approvals', (SELECT jsonb_agg(to_jsonb(a) ORDER BY id) FROM mlops.approvals a),
 		'suspensions', (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM mlops.suspensions s),
 		'actions', (SELECT jsonb_agg(to_jsonb(s) - 'age' ORDER BY id) FROM mlops.safety_actions s),
+		'gates', (SELECT jsonb_agg(to_jsonb(g) ORDER BY id) FROM mlops.gates g),
+		'measurements', (SELECT jsonb_agg(to_jsonb(k) ORDER BY id) FROM mlops.measurements k),
+		'cards', (SELECT jsonb_agg(to_jsonb(c) ORDER BY model) FROM mlops.cards c),
 		'identities', (SELECT jsonb_agg(to_jsonb(i) ORDER BY role, role_name) FROM mlops.identity i),
 		'events', (SELECT jsonb_agg(to_jsonb(e) ORDER BY seq) FROM mlops.audit_log e))) };
 
@@ -274,6 +277,9 @@ $standby->stop;
 # Dump and restore
 #
 as('maker', q{SELECT mlops.set_policy('risk', approvers => '{mlops_approver}', reason => 'r')});
+is(as('maker', q{SELECT mlops.add_gate('risk', kind => 'fairness', metric => 'impact', data => 'bias', at_least => 0.8, max_age => '1 day', reason => 'r')}), '1', 'a gate');
+is(as('maker', q{SELECT mlops.record_measurement('risk/4', 'bias', '{"impact": {"f": 0.9}}', 'pass', sha256('x'), 'measured')}), '1', 'a measurement');
+is(as('maker', q{SELECT mlops.set_card('risk', '{"purpose": "loans"}', 'r')}), '', 'a card');
 my $request = as('maker', q{SELECT mlops.request_promotion('risk/4', reason => 'r')});
 is(as('checker', "SELECT mlops.approve($request)"), 'open', 'one of two approvals');
 as('second', q{SELECT mlops.suspend('storm', 'r')});
