@@ -83,10 +83,11 @@ BEGIN
             USING ERRCODE = 'ML042', DETAIL = format('Missing: %s.', missing),
                   HINT = 'A version never changes: register one that has it.';
     END IF;
+    PERFORM mlops._check_golden(version_id);
 END
 $$;
 COMMENT ON FUNCTION mlops._check_promotion(bigint, text, bigint, text) IS
-    'Error ML042 unless a version has what the policy of an alias asks for.';
+    'Error ML042 unless a version has what the policy of an alias asks for, ML012 or ML013 unless it gives its golden rows their margins.';
 REVOKE ALL ON FUNCTION mlops._check_promotion(bigint, text, bigint, text) FROM PUBLIC;
 
 -- Lock the model of a version that is to be promoted, and check what does not
