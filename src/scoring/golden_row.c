@@ -69,7 +69,7 @@ compare(const MlopsScorer *scorer, ArrayType *expected)
 Datum
 mlops_golden_row(PG_FUNCTION_ARGS)
 {
-	MlopsScorer *scorer = mlops_scorer_read(fcinfo, MLOPS_INPUT_JSONB, MLOPS_MANAGE);
+	MlopsScorer *scorer = mlops_scorer_read(fcinfo, MLOPS_INPUT_JSONB, MLOPS_MANAGE, MLOPS_USE_EXPLAIN);
 	const MlopsForestInfo *info = &scorer->model->info;
 	Datum		values[2];
 	bool		nulls[2] = {false, false};

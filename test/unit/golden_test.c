@@ -227,8 +227,8 @@ kernel_fault_found(Golden *golden)
 
 	for (int64 i = 0; i < copy->num_nodes; i++)
 	{
-		if ((nodes[i].link & 0xffff) != 0)
-			nodes[i].value = nextafterf(nodes[i].value, INFINITY);
+		if (nodes[i].slot != 0)
+			nodes[i].u.key++;
 	}
 	found = !golden_check(golden, copy, golden->expected);
 	free(copy);
