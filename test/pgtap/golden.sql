@@ -4,7 +4,7 @@
 \set top `pwd`
 \ir ../fixtures/stump.sql
 BEGIN;
-SELECT plan(82);
+SELECT plan(85);
 SELECT set_config('test.top', :'top', true) \g /dev/null
 
 CREATE ROLE golden_maker;
@@ -204,6 +204,14 @@ SELECT pg_temp.tamper('UPDATE mlops.golden_row SET features = ''{1}'' WHERE vers
 SELECT pg_temp.tamper('DELETE FROM mlops.golden_row WHERE version_id = %s AND number = 31', 'Golden row 31 is missing.', 'the last row gone');
 SELECT pg_temp.tamper('DELETE FROM mlops.golden_row WHERE version_id = %s AND number = 5', 'Golden row 5 is missing.', 'one between gone');
 SELECT pg_temp.tamper('DELETE FROM mlops.golden_row WHERE version_id = %s', 'Golden row 0 is missing.', 'all gone');
+
+-- a change between a request and its execution
+SELECT mlops.set_policy('golden_test', 'asked', approvals => 0, execution => 'explicit', reason => 'test') \g /dev/null
+CREATE TEMPORARY TABLE request AS SELECT mlops.request_promotion('golden_test/2', 'asked', 'test') AS id;
+UPDATE mlops.golden_row SET margins = ARRAY[0.5] WHERE version_id = pg_temp.id('golden_test/2') AND number = 3;
+SELECT throws_ok($$SELECT mlops.execute(id) FROM request$$, 'ML013', NULL, 'a request is not executed');
+SELECT is((SELECT r.status FROM mlops.requests r JOIN request USING (id)), 'approved', 'and stays as it was');
+SELECT throws_ok($$SELECT mlops.request_promotion('golden_test/2', 'other', 'test')$$, 'ML013', NULL, 'nor is another opened');
 
 SELECT lives_ok($$SELECT mlops.predict('golden_test', '{1,2}'::float8[])$$, 'other versions score');
 SELECT throws_ok($$SELECT mlops.predict_class('golden_test/3', '{1,2}'::float8[])$$, 'ML013', NULL, 'classes are refused');
