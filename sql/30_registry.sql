@@ -601,6 +601,8 @@ BEGIN
             mlops.artifact_info(artifact) - 'features', mlops._check_signature(signature, artifact), missing, classes,
             metrics, source, new_run, description, session_user, mlops._caller())
     RETURNING id INTO new_id;
+    INSERT INTO mlops.golden_row (version_id, number, features, margins)
+    SELECT new_id, g.number, g.features, g.margins FROM mlops._golden_rows(artifact) g;
 
     PERFORM mlops._note_identity();
     PERFORM mlops._audit(action => 'version.register', model => model, version => new_version,

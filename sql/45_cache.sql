@@ -5,7 +5,7 @@ CREATE FUNCTION mlops.preload(model mlops.modelref) RETURNS bigint
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'mlops_preload';
 COMMENT ON FUNCTION mlops.preload(mlops.modelref) IS
-    'Brings a version into the shared cache, so that no session has to read it at its first score; the size of its copy there in bytes, NULL with a notice that says why if there is none; needs privilege score; errors ML001 to ML003, ML012 and 42501.';
+    'Brings a version into the shared cache, so that no session has to read it at its first score; the size of its copy there in bytes, NULL with a notice that says why if there is none; needs privilege score; errors ML001 to ML003, ML012, ML013 and 42501.';
 
 -- Both functions show what the role that calls them may see.
 CREATE FUNCTION mlops.stat_cache(OUT database name, OUT model text, OUT version integer, OUT place text,

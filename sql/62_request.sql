@@ -685,7 +685,7 @@ CREATE FUNCTION mlops.approve(request bigint, comment text DEFAULT NULL) RETURNS
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.approve(bigint, text) IS
-    'Approves the package of a request and returns the status of the request then: open, approved or executed; needs privilege approve, and a session user who is another person than the one who opened the request, who made the version and who approved before; errors 42501, ML041 to ML044, 55000, 42704 and 22004.';
+    'Approves the package of a request and returns the status of the request then: open, approved or executed; needs privilege approve, and a session user who is another person than the one who opened the request, who made the version and who approved before; errors 42501, ML012, ML013, ML041 to ML044, 55000, 42704 and 22004.';
 REVOKE ALL ON FUNCTION mlops.approve(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._reject(request bigint, comment text) RETURNS void
@@ -755,7 +755,7 @@ CREATE FUNCTION mlops.execute(request bigint) RETURNS mlops.modelref
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.execute(bigint) IS
-    'Does what an approved request asks for and returns the reference to the version that was promoted, NULL for another kind of request; needs privilege manage; errors 42501, ML042 to ML044, 55000, 42704 and 22004.';
+    'Does what an approved request asks for and returns the reference to the version that was promoted, NULL for another kind of request; needs privilege manage; errors 42501, ML012, ML013, ML042 to ML044, 55000, 42704 and 22004.';
 REVOKE ALL ON FUNCTION mlops.execute(bigint) FROM PUBLIC;
 
 --

@@ -85,10 +85,11 @@ BEGIN
                   HINT = 'A version never changes: register one that has it.';
     END IF;
     PERFORM mlops._require_gates(model_id, alias, version_id);
+    PERFORM mlops._check_golden(version_id);
 END
 $$;
 COMMENT ON FUNCTION mlops._check_promotion(bigint, text, bigint, text) IS
-    'Errors ML042 and ML044 unless a version has what the policy of an alias asks for and passes its gates.';
+    'Errors ML042 and ML044 unless a version has what the policy of an alias asks for and passes its gates, ML012 or ML013 unless it gives its golden rows their margins.';
 REVOKE ALL ON FUNCTION mlops._check_promotion(bigint, text, bigint, text) FROM PUBLIC;
 
 -- Lock the model of a version that is to be promoted, and check what does not
@@ -120,7 +121,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mlops._begin_promotion(mlops.modelref, text, text, text) IS
-    'Locks the model of a version to be promoted and returns the ids of both; errors 42501, 22004, 55000, ML001 to ML003, ML042 and ML044.';
+    'Locks the model of a version to be promoted and returns the ids of both; errors 42501, 22004, 55000, ML001 to ML003, ML012, ML013, ML042 and ML044.';
 REVOKE ALL ON FUNCTION mlops._begin_promotion(mlops.modelref, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._promote(model mlops.modelref, alias text, reason text, change_ref text)
@@ -149,7 +150,7 @@ CREATE FUNCTION mlops.promote(model mlops.modelref, alias text DEFAULT 'champion
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.promote(mlops.modelref, text, text, text) IS
-    'Points an alias to a version, for every other session from its next statement after the commit, and returns the reference to that version; where the policy wants approvals it opens a request instead, says so in a notice and returns NULL; the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 to ML003, ML042 and ML044.';
+    'Points an alias to a version, for every other session from its next statement after the commit, and returns the reference to that version; where the policy wants approvals it opens a request instead, says so in a notice and returns NULL; the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 to ML003, ML012, ML013, ML042 and ML044.';
 REVOKE ALL ON FUNCTION mlops.promote(mlops.modelref, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._request_promotion(model mlops.modelref, alias text, reason text, change_ref text) RETURNS bigint
@@ -170,7 +171,7 @@ CREATE FUNCTION mlops.request_promotion(model mlops.modelref, alias text DEFAULT
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.request_promotion(mlops.modelref, text, text, text) IS
-    'Opens a request to point an alias to a version and returns its id; if the policy wants no approvals, the request is approved at once, and executed unless the policy leaves that to mlops.execute(); the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 to ML003, ML042 and ML044.';
+    'Opens a request to point an alias to a version and returns its id; if the policy wants no approvals, the request is approved at once, and executed unless the policy leaves that to mlops.execute(); the reason is mandatory; needs privilege manage; errors 42501, 22004, 55000, ML001 to ML003, ML012, ML013, ML042 and ML044.';
 REVOKE ALL ON FUNCTION mlops.request_promotion(mlops.modelref, text, text, text) FROM PUBLIC;
 
 -- The version that an alias of a locked model points to.

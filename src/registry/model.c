@@ -48,6 +48,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "mlops.h"
+#include "registry/golden.h"
 #include "registry/model.h"
 #include "registry/privilege.h"
 #include "registry/shared_cache.h"
@@ -94,7 +95,7 @@ mlops_version_key(const MlopsResolved *resolved)
 
 /*
  * Read a version from its table, into the current memory context, and check
- * its artifact.
+ * its artifact and its golden rows.
  */
 static void
 read_version(const MlopsResolved *resolved, MlopsImage *image)
@@ -128,6 +129,7 @@ read_version(const MlopsResolved *resolved, MlopsImage *image)
 	/* what reading needs besides the forest goes with its context */
 	MemoryContextSwitchTo(scratch);
 	forest = mlops_artifact_read(mlops_table_value(&scan, tuple, "artifact", &isnull), resolved->sha256);
+	mlops_golden_check(resolved->version_id, resolved->name, resolved->version, forest);
 	copy = MemoryContextAllocHuge(keep, mlops_forest_size(forest));
 	memcpy(copy, forest, mlops_forest_size(forest));
 	image->forest = copy;
@@ -345,8 +347,8 @@ hold(const MlopsResolved *resolved, MemoryContext holder)
  * model: a library that is loaded can change that for the whole process, and
  * one that was linked with -ffast-math does.
  */
-static void
-check_arithmetic(void)
+void
+mlops_check_arithmetic(void)
 {
 	volatile float smallest = FLT_MIN;
 	volatile float subnormal = smallest / 2;
@@ -366,7 +368,7 @@ check_arithmetic(void)
 const MlopsModel *
 mlops_model_hold(const MlopsResolved *resolved, MemoryContext holder)
 {
-	check_arithmetic();
+	mlops_check_arithmetic();
 	return hold(resolved, holder)->model;
 }
 

@@ -78,6 +78,7 @@ extern Oid	mlops_version_table(void);
 extern bool mlops_look_up(const MlopsReference *reference, MlopsResolved *resolved);
 extern void mlops_resolve(Oid user, const MlopsReference *reference, int privilege,
 						  MlopsResolved *resolved);
+extern void mlops_check_arithmetic(void);
 extern const MlopsModel *mlops_model_hold(const MlopsResolved *resolved, MemoryContext holder);
 extern MlopsVersionKey mlops_version_key(const MlopsResolved *resolved);
 extern bool mlops_may_see(const MlopsVersionKey *key, const char *name);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * booster.c
- *	  Training and saving a model.
+ *	  Training, asking and saving a model.
  *
  * Every parameter goes to libxgboost as it came.  None is ever ignored: what
  * libxgboost says it does not use is refused before the first round, as is
@@ -347,6 +347,50 @@ model_train(Model *model, const Data *data, const Command *command,
 								   data->types, data->num_features) != 0)
 		return library_failed(failure);
 	return true;
+}
+
+/*
+ * Send the margins of rows that come with a command.  The rows become a matrix
+ * of their own: for one that it was trained with, libxgboost has kept sums.
+ */
+bool
+model_predict(const Model *model, const Data *data, const Command *command,
+			  Failure *failure)
+{
+	size_t		width = (size_t) data->num_features * sizeof(float);
+	size_t		num_rows = command->length / width;
+	DMatrixHandle matrix;
+	const bst_ulong *shape;
+	bst_ulong	num_dims;
+	bst_ulong	count = 1;
+	const float *margins;
+	bool		predicted;
+
+	if (num_rows == 0 || num_rows > MLOPS_WIRE_MAX_ROWS || command->length != num_rows * width)
+		return fail(failure, MLOPS_FAILURE_PROTOCOL, "%u bytes are not rows of %u features",
+					command->length, data->num_features);
+	if (XGDMatrixCreateFromMat((const float *) command->body, num_rows, data->num_features,
+							   NAN, &matrix) != 0)
+		return library_failed(failure);
+	predicted = data_describe(data, matrix, failure);
+	if (predicted &&
+		XGBoosterPredictFromDMatrix(model->booster, matrix,
+									"{\"type\":1,\"training\":false,\"iteration_begin\":0,"
+									"\"iteration_end\":0,\"strict_shape\":true}",
+									&shape, &num_dims, &margins) != 0)
+		predicted = library_failed(failure);
+	if (predicted)
+	{
+		for (bst_ulong i = 0; i < num_dims; i++)
+			count *= shape[i];
+		if (count > (bst_ulong) MLOPS_WIRE_MAX_MARGINS / sizeof(float))
+			predicted = fail(failure, MLOPS_FAILURE_REFUSED, "the rows have %llu margins",
+							 (unsigned long long) count);
+		else
+			wire_send(MLOPS_WIRE_MARGINS, margins, count * sizeof(float));
+	}
+	XGDMatrixFree(matrix);
+	return predicted;
 }
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * booster.h
- *	  Training and saving a model.
+ *	  Training, asking and saving a model.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,8 @@ typedef struct Model
 
 extern bool model_train(Model *model, const Data *data, const Command *command,
 						Failure *failure);
+extern bool model_predict(const Model *model, const Data *data, const Command *command,
+						  Failure *failure);
 extern bool model_send(const Model *model, Failure *failure);
 extern void model_release(Model *model);
 

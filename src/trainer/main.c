@@ -151,6 +151,13 @@ serve(void)
 				}
 				break;
 
+			case MLOPS_WIRE_PREDICT:
+				if (model.booster == NULL)
+					wire_die(MLOPS_FAILURE_PROTOCOL, "nothing is trained to predict with");
+				if (!model_predict(&model, &data, &command, &failure))
+					report(&failure);
+				break;
+
 			case MLOPS_WIRE_SAVE:
 				if (model.booster == NULL)
 					wire_die(MLOPS_FAILURE_PROTOCOL, "nothing is trained to save");

@@ -54,6 +54,20 @@ has_weights(const float *weights, uint64_t num_rows, size_t row_floats)
 }
 
 /*
+ * Tell a matrix the names and types of the features.
+ */
+bool
+data_describe(const Data *data, DMatrixHandle matrix, Failure *failure)
+{
+	if (XGDMatrixSetStrFeatureInfo(matrix, "feature_name", (const char **) data->names,
+								   data->num_features) != 0 ||
+		XGDMatrixSetStrFeatureInfo(matrix, "feature_type", data->types,
+								   data->num_features) != 0)
+		return library_failed(failure);
+	return true;
+}
+
+/*
  * Make a matrix of mapped rows.
  */
 static bool
@@ -85,12 +99,7 @@ make_matrix(Data *data, const float *rows, uint64_t num_rows,
 		!set_column(*matrix, "weight", weights, num_rows, stride, failure))
 		return false;
 
-	if (XGDMatrixSetStrFeatureInfo(*matrix, "feature_name", (const char **) data->names,
-								   data->num_features) != 0 ||
-		XGDMatrixSetStrFeatureInfo(*matrix, "feature_type", data->types,
-								   data->num_features) != 0)
-		return library_failed(failure);
-	return true;
+	return data_describe(data, *matrix, failure);
 }
 
 /*

@@ -23,6 +23,7 @@ typedef struct Data
 	bool		categorical;	/* is any of them "c"? */
 } Data;
 
+extern bool data_describe(const Data *data, DMatrixHandle matrix, Failure *failure);
 extern bool data_load(Data *data, Command *command, Failure *failure);
 extern void data_release(Data *data);
 

@@ -22,7 +22,7 @@
 #include "mlops.h"
 
 /* changes with every change of this file that the other end would notice */
-#define MLOPS_PROTOCOL_VERSION	1
+#define MLOPS_PROTOCOL_VERSION	2
 
 /* the descriptor at which the trainer finds its socket */
 #define MLOPS_TRAINER_SOCKET	3
@@ -36,9 +36,14 @@
 /* most parameters of a training */
 #define MLOPS_MAX_PARAMS		10000
 
-/* longest body of a command, of a reply, and of the one that is a model */
-#define MLOPS_WIRE_MAX_COMMAND	(16 * 1024 * 1024)
+/* most rows that can be asked about at once, and groups that a row can have */
+#define MLOPS_WIRE_MAX_ROWS		64
+#define MLOPS_WIRE_MAX_GROUPS	1024
+
+/* longest body of a command, of replies, and of the one that is a model */
+#define MLOPS_WIRE_MAX_COMMAND	(32 * 1024 * 1024)
 #define MLOPS_WIRE_MAX_REPLY	(64 * 1024)
+#define MLOPS_WIRE_MAX_MARGINS	(MLOPS_WIRE_MAX_ROWS * MLOPS_WIRE_MAX_GROUPS * sizeof(float))
 #define MLOPS_WIRE_MAX_MODEL	MLOPS_ARTIFACT_MAX
 
 /* every message: this, then length bytes of body */
@@ -70,6 +75,9 @@ typedef enum MlopsWireType
 	 */
 	MLOPS_WIRE_TRAIN = 'T',
 
+	/* rows of float32, one after the other, NaN is missing; no label or weight */
+	MLOPS_WIRE_PREDICT = 'P',
+
 	/* empty */
 	MLOPS_WIRE_SAVE = 'S',
 	MLOPS_WIRE_QUIT = 'Q',
@@ -88,6 +96,9 @@ typedef enum MlopsWireType
 
 	/* u32 rounds trained, u32 best round from 0: the answer to train */
 	MLOPS_WIRE_TRAINED = 't',
+
+	/* float32 margins, row after row, nothing else: the answer to predict */
+	MLOPS_WIRE_MARGINS = 'g',
 
 	/* the model's bytes, nothing else: the answer to save */
 	MLOPS_WIRE_MODEL = 'm',

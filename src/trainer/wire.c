@@ -144,6 +144,7 @@ longest_body(uint32_t type)
 			return sizeof(uint32_t);
 		case MLOPS_WIRE_LOAD:
 		case MLOPS_WIRE_TRAIN:
+		case MLOPS_WIRE_PREDICT:
 			return MLOPS_WIRE_MAX_COMMAND;
 		case MLOPS_WIRE_SAVE:
 		case MLOPS_WIRE_QUIT:

@@ -337,7 +337,15 @@ receive_bytes(MlopsTrainer *trainer, void *to, size_t size)
 static uint32
 longest_body(uint32 type)
 {
-	return type == MLOPS_WIRE_MODEL ? MLOPS_WIRE_MAX_MODEL : MLOPS_WIRE_MAX_REPLY;
+	switch (type)
+	{
+		case MLOPS_WIRE_MODEL:
+			return MLOPS_WIRE_MAX_MODEL;
+		case MLOPS_WIRE_MARGINS:
+			return MLOPS_WIRE_MAX_MARGINS;
+		default:
+			return MLOPS_WIRE_MAX_REPLY;
+	}
 }
 
 /*
@@ -744,6 +752,27 @@ mlops_trainer_train(MlopsTrainer *trainer, const MlopsParam *params, int num_par
 	initStringInfo(&result->model);
 	send_command(trainer, MLOPS_WIRE_SAVE, NULL, NULL, 0);
 	receive_answer(trainer, MLOPS_WIRE_SAVE, MLOPS_WIRE_MODEL, &result->model, &cursor, NULL);
+}
+
+/*
+ * The margins that libxgboost gives to rows with the model that was trained:
+ * num_groups for each row, in the current memory context.
+ */
+const float *
+mlops_trainer_predict(MlopsTrainer *trainer, const float *rows, int num_rows,
+					  int num_features, int num_groups)
+{
+	StringInfoData body;
+	MlopsWireCursor cursor;
+
+	initStringInfo(&body);
+	appendBinaryStringInfo(&body, (const char *) rows,
+						   mul_size(mul_size(num_rows, num_features), sizeof(float)));
+	send_command(trainer, MLOPS_WIRE_PREDICT, &body, NULL, 0);
+	receive_answer(trainer, MLOPS_WIRE_PREDICT, MLOPS_WIRE_MARGINS, &body, &cursor, NULL);
+	if ((Size) body.len != mul_size(mul_size(num_rows, num_groups), sizeof(float)))
+		report_nonsense(trainer, "The answer to predict does not have a margin for each row.");
+	return (const float *) body.data;
 }
 
 /*

@@ -65,6 +65,8 @@ extern void mlops_trainer_train(MlopsTrainer *trainer,
 								const MlopsParam *params, int num_params,
 								int rounds, int early_stopping_rounds,
 								MlopsTrained *result);
+extern const float *mlops_trainer_predict(MlopsTrainer *trainer, const float *rows, int num_rows,
+										  int num_features, int num_groups);
 extern void mlops_trainer_stop(MlopsTrainer *trainer);
 
 #endif							/* MLOPS_CLIENT_H */

@@ -5,8 +5,9 @@
  *
  * The steps: check the arguments and the caller's privilege; read the query
  * into memory files (matrix.c); hand them to a training process and wait for
- * the model (client.c); read the model as scoring will, and measure it on the
- * test rows (holdout.c); register model, metrics and the record of the run.
+ * the model (client.c); read the model as scoring will, and compare its scores
+ * with those of the training process; measure it on the test rows (holdout.c);
+ * register model, metrics and the record of the run.
  *
  * What can be refused is refused before the step that takes time.  All that a
  * training holds, memory, descriptors, mappings and the process, belongs to
@@ -37,6 +38,7 @@
 
 #include "caller.h"
 #include "errors.h"
+#include "forest/golden.h"
 #include "guc.h"
 #include "mlops.h"
 #include "registry/artifact.h"
@@ -76,6 +78,7 @@ typedef struct Training
 	MlopsTrainingSet *set;
 	List	   *params;			/* of MlopsParam *, as the library gets them */
 	MlopsTrained trained;
+	MlopsForest *forest;		/* the model, until it was measured */
 	StringInfoData metrics;		/* JSON */
 	TimestampTz started_at;
 	double		reading;		/* seconds */
@@ -197,6 +200,75 @@ check_register(const char *model, const char *task)
 }
 
 /*
+ * Read the new model with the reader that scoring uses.
+ */
+static MlopsForest *
+read_model(const Training *training)
+{
+	MlopsForestError error;
+	MlopsForestInfo info;
+	MlopsForest *forest;
+
+	forest = mlops_forest_read(training->trained.model.data, training->trained.model.len,
+							   mlops_forest_env(), &error);
+	if (forest == NULL)
+		ereport(ERROR,
+				(errcode(error.code == MLOPS_FOREST_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
+						 error.code == MLOPS_FOREST_LIMIT ? ERRCODE_PROGRAM_LIMIT_EXCEEDED :
+						 ERRCODE_MLOPS_UNSUPPORTED_ARTIFACT),
+				 errmsg("the trained model cannot be scored with: %s", error.message),
+				 error.hint[0] != '\0' ? errhint("%s", error.hint) : 0));
+
+	mlops_forest_info(forest, &info);
+	if (info.num_features != training->set->signature.num_features ||
+		info.task != training->set->label->task ||
+		(info.task == MLOPS_TASK_MULTICLASS && info.num_groups != training->set->label->num_classes))
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_TRAINER),
+				 errmsg("the trained model is not of the kind that was asked for"),
+				 errdetail("It has %d features, %d groups and objective %s.",
+						   info.num_features, info.num_groups, info.objective)));
+	return forest;
+}
+
+/*
+ * Before a model is registered, libxgboost itself scores the golden rows that
+ * will be kept with it.  A margin that differs from ours in any bit ends the
+ * training.
+ */
+static void
+compare_scores(const MlopsForest *forest, MlopsTrainer *trainer)
+{
+	MlopsForestInfo info;
+	float	   *rows;
+	float	   *margins;
+	const float *expected;
+	bool	   *seen;
+	MlopsGoldenDifference difference;
+
+	mlops_forest_info(forest, &info);
+	rows = MemoryContextAllocHuge(CurrentMemoryContext,
+								  mul_size(mul_size(MLOPS_GOLDEN_ROWS, info.num_features), sizeof(float)));
+	seen = palloc(mul_size(info.num_features, sizeof(bool)));
+	for (int i = 0; i < MLOPS_GOLDEN_ROWS; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		mlops_forest_golden_row(forest, i, seen, rows + (Size) i * info.num_features);
+	}
+	expected = mlops_trainer_predict(trainer, rows, MLOPS_GOLDEN_ROWS, info.num_features, info.num_groups);
+	margins = palloc(mul_size(mul_size(MLOPS_GOLDEN_ROWS, info.num_groups), sizeof(float)));
+	if (!mlops_forest_golden_check(forest, rows, MLOPS_GOLDEN_ROWS, expected,
+								   palloc(mlops_forest_golden_scratch_size(forest)), margins, &difference))
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_GOLDEN),
+				 errmsg("mlops and libxgboost give different scores with the trained model"),
+				 errdetail("Margin %d of golden row %d is %.9g to mlops and %.9g to libxgboost.",
+						   difference.group + 1, difference.row, difference.actual, difference.expected),
+				 errhint("Nothing was registered. Please report this, with the versions of mlops and libxgboost and the parameters.")));
+	pfree(rows);
+}
+
+/*
  * Have the training process make the model.
  */
 static void
@@ -240,42 +312,21 @@ boost(Training *training, MemoryContext context)
 	mlops_progress_phase(options->progress, MLOPS_PHASE_BOOSTING, options->rounds);
 	mlops_trainer_train(trainer, params, list_length(training->params),
 						options->rounds, options->early_stopping_rounds, &training->trained);
+	training->forest = read_model(training);
+	compare_scores(training->forest, trainer);
 	mlops_trainer_stop(trainer);
 }
 
 /*
- * Read the new model with the reader that scoring uses, and measure it.
+ * Measure the new model.
  */
 static void
 measure(Training *training)
 {
-	MlopsForestError error;
-	MlopsForestInfo info;
-	MlopsForest *forest;
-
-	forest = mlops_forest_read(training->trained.model.data, training->trained.model.len,
-							   mlops_forest_env(), &error);
-	if (forest == NULL)
-		ereport(ERROR,
-				(errcode(error.code == MLOPS_FOREST_NO_MEMORY ? ERRCODE_OUT_OF_MEMORY :
-						 error.code == MLOPS_FOREST_LIMIT ? ERRCODE_PROGRAM_LIMIT_EXCEEDED :
-						 ERRCODE_MLOPS_UNSUPPORTED_ARTIFACT),
-				 errmsg("the trained model cannot be scored with: %s", error.message),
-				 error.hint[0] != '\0' ? errhint("%s", error.hint) : 0));
-
-	mlops_forest_info(forest, &info);
-	if (info.num_features != training->set->signature.num_features ||
-		info.task != training->set->label->task ||
-		(info.task == MLOPS_TASK_MULTICLASS && info.num_groups != training->set->label->num_classes))
-		ereport(ERROR,
-				(errcode(ERRCODE_MLOPS_TRAINER),
-				 errmsg("the trained model is not of the kind that was asked for"),
-				 errdetail("It has %d features, %d groups and objective %s.",
-						   info.num_features, info.num_groups, info.objective)));
-
 	initStringInfo(&training->metrics);
-	mlops_holdout_metrics(forest, training->set, &training->metrics);
-	mlops_forest_env()->release(mlops_forest_env()->arg, forest);
+	mlops_holdout_metrics(training->forest, training->set, &training->metrics);
+	mlops_forest_env()->release(mlops_forest_env()->arg, training->forest);
+	training->forest = NULL;
 }
 
 /* the record's members: a name, then a value */

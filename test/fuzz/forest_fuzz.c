@@ -5,7 +5,7 @@
  *	  where it may not, nor take long, nor take much memory, nor keep any; and
  *	  what it accepts must score within bounds, the same one row at a time, by
  *	  the plain walk, in batches and after an export as JSON, and have
- *	  contributions that add up.
+ *	  contributions that add up and golden rows that hold.
  *
  * LLVMFuzzerTestOneInput() is for libFuzzer:
  *		clang -fsanitize=fuzzer,address,undefined -DWITH_LIBFUZZER ...
@@ -16,6 +16,7 @@
  *-------------------------------------------------------------------------
  */
 #include "../unit/forest_check.h"
+#include "../unit/golden_rows.h"
 #include "fuzz.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
@@ -51,6 +52,7 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 				MUST(mlops_forest_category(forest, i, k) != NULL);
 		}
 		MUST_BE_RIGHT(check_forest(forest));
+		MUST(golden_holds(forest));
 		if (info.format == MLOPS_FORMAT_XGBOOST_UBJSON)
 			MUST_BE_RIGHT(check_export(forest, data, size));
 		host_release(NULL, forest);

@@ -6,10 +6,12 @@
  *
  * Models of the fixtures, changed at random; see fuzz.h for the arguments.
  * What is accepted is scored row by row, in batches and by the plain definition
- * of the model, and explained, unless its counts do not allow that.
+ * of the model, and explained, unless its counts do not allow that; and its
+ * golden rows must hold.
  *
  *-------------------------------------------------------------------------
  */
+#include "../unit/golden_rows.h"
 #include "../unit/lightgbm_model.h"
 #include "fuzz.h"
 
@@ -43,6 +45,7 @@ try(const char *text, size_t len)
 	{
 		MUST(score_rows(forest, ROWS) == 0);
 		MUST(explain_rows(forest, 1) == 0);
+		MUST(golden_holds(forest));
 		memory_release(NULL, forest);
 		accepted++;
 	}

@@ -115,6 +115,9 @@ test_order(void)
 	test_message("train before load", MLOPS_WIRE_TRAIN, NULL, 0);
 	body.length = 0;
 	test_message("save before train", MLOPS_WIRE_SAVE, NULL, 0);
+	put_u32(&body, 0);
+	test_message("predict before train", MLOPS_WIRE_PREDICT, NULL, 0);
+	body.length = 0;
 	test_message("an unknown command", 'X', NULL, 0);
 	test_message("a reply as a command", MLOPS_WIRE_MODEL, NULL, 0);
 	test_message("type 0", 0, NULL, 0);
@@ -127,6 +130,7 @@ test_lengths(void)
 	test_header("a load of 4294967295 bytes", MLOPS_WIRE_LOAD, UINT32_MAX);
 	test_header("a load of one byte more than allowed", MLOPS_WIRE_LOAD, MLOPS_WIRE_MAX_COMMAND + 1);
 	test_header("a train of 2147483648 bytes", MLOPS_WIRE_TRAIN, 0x80000000u);
+	test_header("a predict of one byte more than allowed", MLOPS_WIRE_PREDICT, MLOPS_WIRE_MAX_COMMAND + 1);
 	test_header("a save with a body", MLOPS_WIRE_SAVE, 1);
 	test_header("a quit with a body", MLOPS_WIRE_QUIT, 1);
 	test_header("an unknown command of 4294967295 bytes", 'X', UINT32_MAX);
@@ -252,6 +256,52 @@ test_trains(void)
 }
 
 /*
+ * Rows to predict must be whole, and not too many.
+ */
+static void
+test_predicts(void)
+{
+	static const char *const params[] = {"tree_method", "hist", NULL};
+	static const float row[3] = {1, 2, 3};
+	struct
+	{
+		const char *name;
+		int			rows;
+		int			bytes;			/* more than that */
+	}			cases[] = {
+		{"no rows to predict", 0, 0},
+		{"a row of one value", 0, 4},
+		{"a row and a byte", 1, 1},
+		{"a row but one byte", 0, 11},
+		{"too many rows to predict", MLOPS_WIRE_MAX_ROWS + 1, 0}
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		Peer		peer = peer_ready(0);
+		Reply		reply = peer_load(&peer, &sample, NULL, NULL);
+		uint32_t	type;
+
+		free(reply.body);
+		peer_send_train(&peer, 1, 0, params);
+		do
+		{
+			reply = peer_receive(&peer);
+			type = reply.type;
+			free(reply.body);
+		} while (type == MLOPS_WIRE_PROGRESS);
+		if (type != MLOPS_WIRE_TRAINED)
+			bail_out("the trainer does not train");
+		body.length = 0;
+		for (int k = 0; k < cases[i].rows; k++)
+			put(&body, row, sizeof(row));
+		put(&body, row, cases[i].bytes);
+		peer_send(&peer, MLOPS_WIRE_PREDICT, &body, NULL, 0);
+		expect_failure(&peer, MLOPS_FAILURE_PROTOCOL, cases[i].name);
+	}
+}
+
+/*
  * The server may stop anywhere in a conversation: the trainer then ends, with
  * status 0, and quietly.
  */
@@ -295,6 +345,7 @@ main(void)
 	test_lengths();
 	test_loads();
 	test_trains();
+	test_predicts();
 	test_ends();
 	return done_testing();
 }

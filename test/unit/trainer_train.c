@@ -3,7 +3,7 @@
  * trainer_train.c
  *	  mlops-trainer trains what libxgboost trains: each model is compared, byte
  *	  by byte, with one that this program makes with the same library from
- *	  a matrix without gaps.
+ *	  a matrix without gaps; and so are the margins that it gives to rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -166,6 +166,77 @@ same_model(const Peer *peer, const Sample *sample, const char *kinds, uint32_t r
 }
 
 /*
+ * Are the margins that the trainer gives to these rows, bit for bit, those that
+ * the library gives here with the trainer's model?
+ */
+static bool
+same_margins(const Peer *peer, const Sample *sample, const char *kinds, uint32_t num_rows)
+{
+	static Buffer body;
+	uint32_t	width = sample->num_features;
+	const char **types = malloc(sizeof(char *) * width);
+	float	   *row = malloc(sizeof(float) * (width + 2));
+	uint32_t	state = 99;
+	Reply		model;
+	Reply		reply;
+	BoosterHandle booster;
+	DMatrixHandle matrix;
+	const bst_ulong *shape;
+	bst_ulong	num_dims;
+	bst_ulong	count = 1;
+	const float *margins;
+	bool		same;
+
+	body.length = 0;
+	for (uint32_t i = 0; i < num_rows; i++)
+	{
+		fill_row(sample, &state, row);
+		if (i == 0)
+			row[0] = NAN;
+		put(&body, row, sizeof(float) * width);
+	}
+	peer_send(peer, MLOPS_WIRE_PREDICT, &body, NULL, 0);
+	reply = peer_receive(peer);
+	peer_send(peer, MLOPS_WIRE_SAVE, NULL, NULL, 0);
+	model = peer_receive(peer);
+	if (model.type != MLOPS_WIRE_MODEL)
+		bail_out("the trainer does not save");
+
+	for (uint32_t i = 0; i < width; i++)
+		types[i] = kinds != NULL && kinds[i] == 'c' ? "c" : "q";
+	CHECK_XGB(XGBoosterCreate(NULL, 0, &booster));
+	CHECK_XGB(XGBoosterLoadModelFromBuffer(booster, model.body, model.length));
+	CHECK_XGB(XGBoosterSetParam(booster, "nthread", "1"));
+	CHECK_XGB(XGDMatrixCreateFromMat((const float *) body.bytes, num_rows, width, NAN, &matrix));
+	CHECK_XGB(XGDMatrixSetStrFeatureInfo(matrix, "feature_type", types, width));
+	for (uint32_t i = 0; i < width; i++)
+	{
+		char	   *name = malloc(32);
+
+		snprintf(name, 32, "feature \"%u\"", i);
+		types[i] = name;
+	}
+	CHECK_XGB(XGDMatrixSetStrFeatureInfo(matrix, "feature_name", types, width));
+	CHECK_XGB(XGBoosterPredictFromDMatrix(booster, matrix,
+										  "{\"type\":1,\"training\":false,\"iteration_begin\":0,"
+										  "\"iteration_end\":0,\"strict_shape\":true}",
+										  &shape, &num_dims, &margins));
+	for (bst_ulong i = 0; i < num_dims; i++)
+		count *= shape[i];
+	same = reply.type == MLOPS_WIRE_MARGINS && reply.length == count * sizeof(float) &&
+		memcmp(reply.body, margins, reply.length) == 0;
+	CHECK_XGB(XGDMatrixFree(matrix));
+	CHECK_XGB(XGBoosterFree(booster));
+	for (uint32_t i = 0; i < width; i++)
+		free((char *) types[i]);
+	free(types);
+	free(row);
+	free(reply.body);
+	free(model.body);
+	return same;
+}
+
+/*
  * How many splits by categories are in a model: the sizes of the arrays of
  * their nodes, "categories_nodes" [$l#L and eight bytes, most significant first.
  */
@@ -209,6 +280,9 @@ test_model(const char *name, const Sample *sample, const char *kinds,
 	ok(training.num_progress == 12 && training.in_order && training.last_line[0] == '\0',
 	   "%s: progress of each round, nothing evaluated", name);
 	ok(same_model(&peer, sample, kinds, 12, params), "%s: the library's own model", name);
+	ok(same_margins(&peer, sample, kinds, 32) && same_margins(&peer, sample, kinds, MLOPS_WIRE_MAX_ROWS) &&
+	   same_margins(&peer, sample, kinds, 1),
+	   "%s: the library's own margins, one row or many", name);
 	peer_send(&peer, MLOPS_WIRE_QUIT, NULL, NULL, 0);
 	ok(exited(peer_end(&peer), 0), "%s: quit", name);
 }
