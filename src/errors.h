@@ -39,4 +39,8 @@
 #define ERRCODE_MLOPS_POLICY				MAKE_SQLSTATE('M','L','0','4','2')
 #define ERRCODE_MLOPS_REQUEST_ENDED			MAKE_SQLSTATE('M','L','0','4','3')
 
+/* experiments */
+#define ERRCODE_MLOPS_UNDEFINED_SNAPSHOT	MAKE_SQLSTATE('M','L','0','7','0')
+#define ERRCODE_MLOPS_SNAPSHOT_IN_USE		MAKE_SQLSTATE('M','L','0','7','1')
+
 #endif							/* MLOPS_ERRORS_H */
