@@ -66,8 +66,8 @@ SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL 
 SET LOCAL max_parallel_workers_per_gather = 2;
 SELECT set_config('enable_parallel_append', 'on', true) IS NOT NULL AS set \gset
 CREATE TEMPORARY TABLE plan_line (line text);
-DO $$ DECLARE l text; BEGIN
-    FOR l IN EXPLAIN (COSTS OFF) SELECT mlops.content_hash(l) FROM snapshot_test.loan l LOOP INSERT INTO plan_line VALUES (l); END LOOP;
+DO $$ DECLARE plan text; BEGIN
+    FOR plan IN EXPLAIN (COSTS OFF) SELECT mlops.content_hash(l) FROM snapshot_test.loan l LOOP INSERT INTO plan_line VALUES (plan); END LOOP;
 END $$;
 SELECT ok(EXISTS (SELECT FROM plan_line WHERE line LIKE '%Partial Aggregate%'), 'it is made in parallel');
 SELECT is(hash('TABLE loan'), current_setting('snapshot_test.before'), 'parallel workers');
@@ -131,7 +131,6 @@ SELECT is((SELECT classes FROM mlops.snapshots WHERE name = 'amounts'), NULL, 'h
 CREATE VIEW bad_loan AS SELECT id, r FROM (SELECT l.id, l.purpose AS r FROM loan l WHERE bad) x;
 SELECT is(mlops.snapshot('through', 'SELECT * FROM bad_loan'), 'through/1', 'a column named as the row');
 SELECT is((SELECT relations FROM mlops.snapshots WHERE name = 'through'), '{snapshot_test.loan,snapshot_test.bad_loan}', 'lineage goes through views');
-SELECT ok(EXISTS (SELECT FROM mlops.audit_log WHERE action = 'snapshot.create' AND subject = 'through/1'), 'it is in the audit log');
 
 --
 -- What is refused
