@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(mlops_content_serialize);
 PG_FUNCTION_INFO_V1(mlops_content_deserialize);
 PG_FUNCTION_INFO_V1(mlops_content_hash);
 PG_FUNCTION_INFO_V1(mlops_content_final);
+PG_FUNCTION_INFO_V1(mlops_row_hash);
 
 static const char magic[] = "mlops/content/v1";
 
@@ -418,4 +419,63 @@ mlops_content_final(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in,
 										CStringGetDatum(mlops_content_json((MlopsContent *) PG_GETARG_POINTER(0)))));
+}
+
+/* what a call of mlops.row_hash knows of its rows */
+typedef struct RowHasher
+{
+	Oid			type;
+	int32		typmod;
+	TupleDesc	tupdesc;
+	MlopsRowEncoder *encoder;
+	Datum	   *values;
+	bool	   *isnull;
+} RowHasher;
+
+/*
+ * SQL: the hash of one row, by its values alone.
+ */
+Datum
+mlops_row_hash(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	Oid			type = HeapTupleHeaderGetTypeId(header);
+	int32		typmod = HeapTupleHeaderGetTypMod(header);
+	RowHasher  *hasher = fcinfo->flinfo->fn_extra;
+	HeapTupleData tuple;
+	StringInfoData row;
+	MlopsBlake2b state;
+	uint8		hash[MLOPS_CONTENT_BYTES];
+	char		hex[2 * MLOPS_CONTENT_BYTES + 1];
+
+	if (hasher == NULL || hasher->type != type || hasher->typmod != typmod)
+	{
+		TupleDesc	tupdesc = lookup_rowtype_tupdesc(type, typmod);
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		hasher = palloc0(sizeof(RowHasher));
+		hasher->type = type;
+		hasher->typmod = typmod;
+		hasher->tupdesc = CreateTupleDescCopy(tupdesc);
+		hasher->encoder = mlops_row_encoder_create(tupdesc);
+		hasher->values = palloc(mul_size(sizeof(Datum), tupdesc->natts + 1));
+		hasher->isnull = palloc(mul_size(sizeof(bool), tupdesc->natts + 1));
+		MemoryContextSwitchTo(old);
+		ReleaseTupleDesc(tupdesc);
+		fcinfo->flinfo->fn_extra = hasher;
+	}
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, hasher->tupdesc, hasher->values, hasher->isnull);
+
+	initStringInfo(&row);
+	mlops_row_encode(hasher->encoder, hasher->values, hasher->isnull, &row);
+	mlops_blake2b_init(&state, sizeof(hash));
+	mlops_blake2b_update(&state, row.data, row.len);
+	mlops_blake2b_final(&state, hash);
+	for (int i = 0; i < (int) sizeof(hash); i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	PG_RETURN_TEXT_P(cstring_to_text(hex));
 }

@@ -421,6 +421,7 @@ make_record(const Training *training)
 	add_string(&json, "label", options->label);
 	add_string(&json, "label_type", format_type_be(set->label->type));
 	add_string(&json, "key", options->key);
+	add_string(&json, "data_hash", set->data_hash);
 	add_strings(&json, "features", features);
 	add_strings(&json, "constant_features", set->constant_features);
 	add_params(&json, training->params);
@@ -433,9 +434,14 @@ make_record(const Training *training)
 
 	add_name(&json, "split");
 	appendStringInfoChar(&json, '{');
-	add_number(&json, "test", options->test_share);
-	add_number(&json, "validation", options->validation_share);
-	add_string(&json, "by", options->key != NULL ? "key" : "content");
+	if (options->part != NULL)
+		add_string(&json, "column", options->part);
+	else
+	{
+		add_number(&json, "test", options->test_share);
+		add_number(&json, "validation", options->validation_share);
+	}
+	add_string(&json, "by", options->part != NULL ? "column" : options->key != NULL ? "key" : "content");
 	appendStringInfoChar(&json, '}');
 
 	add_name(&json, "rows");
@@ -444,6 +450,8 @@ make_record(const Training *training)
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 		add_integer(&json, part_names[part], set->parts[part].num_rows);
 	add_integer(&json, "skipped_null_label", set->rows_without_label);
+	if (options->part != NULL)
+		add_integer(&json, "skipped_null_part", set->rows_without_part);
 	appendStringInfoChar(&json, '}');
 
 	add_name(&json, "rounds");
