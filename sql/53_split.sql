@@ -55,3 +55,4 @@ CREATE FUNCTION mlops.leakage_report(query text, label text, part text DEFAULT N
     AS 'MODULE_PATHNAME', 'mlops_leakage_report';
 COMMENT ON FUNCTION mlops.leakage_report(text, text, text, text, text, float8) IS
     'What in the rows of a query, which runs with the caller''s rights, looks as if it told the label: keys and equal rows in several parts, a feature that alone predicts the label, NULL in one class only, times after the decision; errors 22023, 42703 and 42804.';
+REVOKE ALL ON FUNCTION mlops.leakage_report(text, text, text, text, text, float8) FROM PUBLIC;

@@ -86,7 +86,7 @@ SELECT is((SELECT count(*)::int FROM (SELECT mlops.stratified_split(nullif(id, 1
 -- In a training
 --
 CREATE VIEW parted AS SELECT id, income, purpose, bad, mlops.split(id, 5, '{"test": 0.2, "validation": 0.2}') AS part FROM loan;
-SELECT version FROM mlops.train('by_column', 'TABLE parted', 'bad', key => 'id', split => '{"column": "part"}', rounds => 5, early_stopping_rounds => 3) \gset c_
+SELECT version FROM mlops.train('by_column', 'TABLE parted', 'bad', key => 'id', split => '{"column": "part"}', seed => 5, rounds => 5, early_stopping_rounds => 3) \gset c_
 SELECT version FROM mlops.train('by_hash', 'SELECT id, income, purpose, bad FROM loan', 'bad', key => 'id', split => '{"test": 0.2, "validation": 0.2}', seed => 5, rounds => 5, early_stopping_rounds => 3) \gset h_
 SELECT is((SELECT rows - 'skipped_null_part' FROM mlops.runs WHERE model = 'by_column'), (SELECT rows FROM mlops.runs WHERE model = 'by_hash'), 'a training by a column has the parts that it says');
 SELECT is((SELECT record->>'data_hash' FROM mlops.runs WHERE model = 'by_column'), (SELECT record->>'data_hash' FROM mlops.runs WHERE model = 'by_hash'), 'and the same data');
