@@ -2,11 +2,16 @@
 -- Snapshots: which rows a query gave, and copies of them.
 --
 -- Rows of mlops.snapshot are never changed; they go by mlops.drop_snapshot()
--- alone, and not while a run needs them.  A copy is a table mlops._snapshot_N,
--- which nobody but the owner of the extension can read, behind a view
--- mlops.snapshot_N, which everybody may ask and which refuses whoever may not
--- see the snapshot.  Neither belongs to the extension, so that a dump has
--- them as any table.
+-- alone, and not while a run needs them.  A copy is a table _snapshot_N of
+-- schema mlops_data, which nobody but the owner of the extension can read,
+-- behind a view snapshot_N, which everybody may ask and which refuses whoever
+-- may not see the snapshot.  Neither belongs to the extension, so that a dump
+-- has them as any table; the schema does, and nobody else may create in it.
+
+CREATE SCHEMA mlops_data;
+COMMENT ON SCHEMA mlops_data IS 'Copies of snapshots, which mlops.snapshot() makes.';
+REVOKE ALL ON SCHEMA mlops_data FROM PUBLIC;
+GRANT USAGE ON SCHEMA mlops_data TO PUBLIC;
 
 CREATE FUNCTION mlops._content_add(state internal, "row" record) RETURNS internal
     LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_content_transition';
@@ -209,14 +214,14 @@ DECLARE
     grantee oid;
 BEGIN
     PERFORM mlops._caller();
-    EXECUTE format('CREATE TABLE mlops.%I (%s)', '_snapshot_' || id,
+    EXECUTE format('CREATE TABLE mlops_data.%I (%s)', '_snapshot_' || id,
                    (SELECT string_agg(format('%I %s', c.value->>'name', c.value->>'type'), ', ' ORDER BY c.ordinality)
                     FROM jsonb_array_elements(columns) WITH ORDINALITY c));
     FOR grantee IN
         SELECT DISTINCT a.grantee FROM pg_class c, aclexplode(c.relacl) a
-        WHERE c.oid = format('mlops.%I', '_snapshot_' || id)::regclass AND a.grantee <> c.relowner
+        WHERE c.oid = format('mlops_data.%I', '_snapshot_' || id)::regclass AND a.grantee <> c.relowner
     LOOP
-        EXECUTE format('REVOKE ALL ON mlops.%I FROM %s', '_snapshot_' || id,
+        EXECUTE format('REVOKE ALL ON mlops_data.%I FROM %s', '_snapshot_' || id,
                        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END);
     END LOOP;
 END
@@ -254,9 +259,9 @@ BEGIN
             (content->>'rows')::bigint, decode(content->>'hash', 'hex'), nullif(content->'classes', 'null'),
             tags, description, session_user, mlops._caller());
     IF copied THEN
-        EXECUTE format('CREATE VIEW mlops.%I WITH (security_barrier) AS SELECT * FROM mlops.%I WHERE mlops._check_snapshot(%s)',
+        EXECUTE format('CREATE VIEW mlops_data.%I WITH (security_barrier) AS SELECT * FROM mlops_data.%I WHERE mlops._check_snapshot(%s)',
                        'snapshot_' || id, '_snapshot_' || id, id);
-        EXECUTE format('GRANT SELECT ON mlops.%I TO PUBLIC', 'snapshot_' || id);
+        EXECUTE format('GRANT SELECT ON mlops_data.%I TO PUBLIC', 'snapshot_' || id);
     END IF;
     PERFORM mlops._audit(action => 'snapshot.create', subject => name || '/' || new_version,
                          state_after => content - 'classes' || jsonb_build_object('query', query, 'relations', relations, 'copied', copied));
@@ -311,7 +316,7 @@ BEGIN
                 END IF;
                 content := mlops._content_as(owner, recorded.search_path, recorded.query, NULL);
             ELSE
-                EXECUTE format('SELECT mlops._content(r.*, NULL) FROM mlops.%I r', '_snapshot_' || recorded.id) INTO content;
+                EXECUTE format('SELECT mlops._content(r.*, NULL) FROM mlops_data.%I r', '_snapshot_' || recorded.id) INTO content;
                 IF content IS NULL AND recorded.row_count = 0 THEN
                     content := jsonb_build_object('rows', 0, 'hash', recorded_hash);
                 END IF;
@@ -353,7 +358,7 @@ AS $$
 DECLARE
     recorded mlops.snapshot := mlops._find_snapshot(snapshot);
 BEGIN
-    RETURN CASE WHEN recorded.copied THEN format('SELECT * FROM mlops.%I', 'snapshot_' || recorded.id)
+    RETURN CASE WHEN recorded.copied THEN format('SELECT * FROM mlops_data.%I', 'snapshot_' || recorded.id)
                 ELSE recorded.query END;
 END
 $$;
@@ -371,7 +376,7 @@ CREATE VIEW mlops._snapshot_run WITH (security_barrier) AS
     SELECT s.id AS snapshot_id, r.id AS run_id
     FROM mlops.snapshot s JOIN mlops.run r
         ON (s.copied AND r.record OPERATOR(pg_catalog.->) 'relations'
-                         OPERATOR(pg_catalog.?) ('mlops.snapshot_' OPERATOR(pg_catalog.||) s.id::text))
+                         OPERATOR(pg_catalog.?) ('mlops_data.snapshot_' OPERATOR(pg_catalog.||) s.id::text))
            OR (NOT s.copied AND r.record OPERATOR(pg_catalog.->>) 'query' OPERATOR(pg_catalog.=) s.query
                AND r.started_at OPERATOR(pg_catalog.>=) s.created_at);
 COMMENT ON VIEW mlops._snapshot_run IS 'Private: which run read which snapshot, by what the run recorded.';
@@ -396,8 +401,8 @@ BEGIN
                   HINT = 'A snapshot is kept as long as the runs that used it, which is for ever.';
     END IF;
     IF recorded.copied THEN
-        EXECUTE format('DROP VIEW mlops.%I', 'snapshot_' || recorded.id);
-        EXECUTE format('DROP TABLE mlops.%I', '_snapshot_' || recorded.id);
+        EXECUTE format('DROP VIEW mlops_data.%I', 'snapshot_' || recorded.id);
+        EXECUTE format('DROP TABLE mlops_data.%I', '_snapshot_' || recorded.id);
     END IF;
     DELETE FROM mlops.snapshot s WHERE s.id = recorded.id;
     PERFORM mlops._audit(action => 'snapshot.drop', subject => recorded.name || '/' || recorded.version,
@@ -478,11 +483,11 @@ BEGIN
             SELECT unnest(ARRAY[''rows added'', ''rows removed'', ''rows changed'']) AS item,
                    unnest(ARRAY[count(*) FILTER (WHERE o.%1$I IS NULL), count(*) FILTER (WHERE n.%1$I IS NULL),
                                 count(*) FILTER (WHERE o.%1$I IS NOT NULL AND n.%1$I IS NOT NULL AND (%2$s))]) AS n
-            FROM mlops.%3$I o FULL JOIN mlops.%4$I n ON n.%1$I = o.%1$I) d',
+            FROM mlops_data.%3$I o FULL JOIN mlops_data.%4$I n ON n.%1$I = o.%1$I) d',
         old.key, differs, '_snapshot_' || old.id, '_snapshot_' || new.id);
     RETURN QUERY EXECUTE format(
         'SELECT ''column changed'', c.name, NULL::text, count(*)::text
-         FROM mlops.%3$I o JOIN mlops.%4$I n ON n.%1$I = o.%1$I, unnest(ARRAY[%2$s]::text[]) WITH ORDINALITY c (name, number)
+         FROM mlops_data.%3$I o JOIN mlops_data.%4$I n ON n.%1$I = o.%1$I, unnest(ARRAY[%2$s]::text[]) WITH ORDINALITY c (name, number)
          WHERE c.name IS NOT NULL GROUP BY c.name, c.number ORDER BY c.number',
         old.key, changes, '_snapshot_' || old.id, '_snapshot_' || new.id);
     IF examples > 0 THEN
@@ -490,7 +495,7 @@ BEGIN
             'SELECT CASE WHEN o.%1$I IS NULL THEN ''row added'' WHEN n.%1$I IS NULL THEN ''row removed'' ELSE ''row changed'' END,
                     coalesce(o.%1$I, n.%1$I)::text, CASE WHEN o.%1$I IS NOT NULL THEN to_jsonb(o.*)::text END,
                     CASE WHEN n.%1$I IS NOT NULL THEN to_jsonb(n.*)::text END
-             FROM mlops.%3$I o FULL JOIN mlops.%4$I n ON n.%1$I = o.%1$I
+             FROM mlops_data.%3$I o FULL JOIN mlops_data.%4$I n ON n.%1$I = o.%1$I
              WHERE o.%1$I IS NULL OR n.%1$I IS NULL OR %2$s
              ORDER BY coalesce(o.%1$I, n.%1$I) LIMIT %5$s',
             old.key, differs, '_snapshot_' || old.id, '_snapshot_' || new.id, examples);
@@ -522,7 +527,7 @@ CREATE VIEW mlops.snapshots WITH (security_barrier) AS
            s.classes,
            s.columns,
            s.relations,
-           CASE WHEN s.copied THEN 'mlops.snapshot_' OPERATOR(pg_catalog.||) s.id::text END AS copy,
+           CASE WHEN s.copied THEN 'mlops_data.snapshot_' OPERATOR(pg_catalog.||) s.id::text END AS copy,
            ARRAY(SELECT r.run_id FROM mlops._snapshot_run r WHERE r.snapshot_id OPERATOR(pg_catalog.=) s.id ORDER BY r.run_id) AS runs,
            s.tags,
            s.description,

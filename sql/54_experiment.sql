@@ -664,3 +664,90 @@ CREATE FUNCTION mlops.compare_runs(VARIADIC runs bigint[])
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.compare_runs(bigint[]) IS
     'Runs side by side: for everything that one of them has, of data, parameters, metrics, tags and software, the values in the order of the arguments, and whether they are the same; errors ML072, 22023 and 42501.';
+
+--
+-- Repetition
+--
+
+-- What is compared of a version that was just trained; VOLATILE, to see it.
+CREATE FUNCTION mlops._repeated(model text, version integer) RETURNS jsonb
+    LANGUAGE SQL VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('sha256', encode(v.artifact_sha256, 'hex'), 'metrics', v.metrics,
+                              'data_hash', r.record->'data_hash', 'rows', r.record->'rows',
+                              'library', (r.record->>'library') || ' ' || (r.record->>'library_version'))
+    FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id JOIN mlops.run r ON r.id = v.run_id
+    WHERE m.name = model AND v.version = _repeated.version
+$$;
+COMMENT ON FUNCTION mlops._repeated(text, integer) IS 'What mlops.repeat_run() compares of a trained version.';
+REVOKE ALL ON FUNCTION mlops._repeated(text, integer) FROM PUBLIC;
+CREATE FUNCTION mlops._train_as(role oid, search_path text, threads integer, statement text, model text) RETURNS jsonb
+    LANGUAGE C VOLATILE
+    AS 'MODULE_PATHNAME', 'mlops_train_as';
+COMMENT ON FUNCTION mlops._train_as(oid, text, integer, text, text) IS
+    'What is compared of a version that a role trains by a statement which leaves nothing.';
+REVOKE ALL ON FUNCTION mlops._train_as(oid, text, integer, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops._repeat_run(run bigint)
+    RETURNS TABLE(same_artifact boolean, same_data boolean, recorded_sha256 text, sha256 text,
+                  recorded_library text, library text, differences jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target mlops.run;
+    model_name text;
+    number integer;
+    role oid;
+    given jsonb;
+    again jsonb;
+BEGIN
+    PERFORM mlops._require_run(run);
+    SELECT r.* INTO STRICT target FROM mlops.run r WHERE r.id = run;
+    SELECT m.name, v.version, encode(v.artifact_sha256, 'hex') INTO model_name, number, recorded_sha256
+    FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id WHERE v.run_id = run;
+    given := target.record->'arguments';
+    IF target.kind <> 'train' OR given IS NULL OR recorded_sha256 IS NULL THEN
+        RAISE EXCEPTION 'run % cannot be repeated', run
+            USING ERRCODE = 'ML073', DETAIL = 'It is no training that this or a newer version of mlops made.';
+    END IF;
+    SELECT r.oid INTO role FROM pg_roles r WHERE r.rolname = target.caller;
+    IF role IS NULL THEN
+        RAISE EXCEPTION 'run % cannot be repeated', run
+            USING ERRCODE = 'ML073', DETAIL = format('Role "%s", which made it, does not exist any more.', target.caller);
+    END IF;
+    again := mlops._train_as(role, given->>'search_path', (target.record->>'threads')::integer,
+        format('SELECT t.version FROM mlops.train(model => %1$L, query => %2$L, label => %3$L, params => %4$L,
+                    key => %5$L, split => %6$L, rounds => %7$s, early_stopping_rounds => %8$s, seed => %9$s,
+                    class_weight => %10$L, positive => %11$L, features => %12$L::pg_catalog.text[]) t',
+               model_name, target.record->>'query', target.record->>'label', given->'params', target.record->>'key', given->'split',
+               target.record->'rounds'->>'asked', target.record->'rounds'->>'early_stopping', target.record->>'seed',
+               nullif(given->'class_weight', 'null'), given->>'positive',
+               ARRAY(SELECT jsonb_array_elements_text(target.record->'features'))), model_name);
+
+    sha256 := again->>'sha256';
+    same_artifact := sha256 = recorded_sha256;
+    same_data := again->'data_hash' = target.record->'data_hash';
+    recorded_library := (target.record->>'library') || ' ' || (target.record->>'library_version');
+    library := again->>'library';
+    SELECT coalesce(jsonb_object_agg(o.key, jsonb_build_array(o.value, n.value)), '{}') INTO differences
+    FROM jsonb_each(coalesce(target.metrics, '{}')) o JOIN jsonb_each(coalesce(again->'metrics', '{}')) n ON n.key = o.key
+    WHERE n.value IS DISTINCT FROM o.value;
+    PERFORM mlops._audit(action => 'run.repeat', model => model_name, version => number, subject => run::text,
+                         detail => jsonb_build_object('same_artifact', same_artifact, 'same_data', same_data, 'sha256', sha256,
+                                                      'recorded_sha256', recorded_sha256, 'library', library));
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION mlops._repeat_run(bigint) IS 'Body of mlops.repeat_run().';
+REVOKE ALL ON FUNCTION mlops._repeat_run(bigint) FROM PUBLIC;
+
+CREATE FUNCTION mlops.repeat_run(run bigint)
+    RETURNS TABLE(same_artifact boolean, same_data boolean, recorded_sha256 text, sha256 text,
+                  recorded_library text, library text, differences jsonb)
+    LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+    AS 'MODULE_PATHNAME', 'mlops_private_call';
+COMMENT ON FUNCTION mlops.repeat_run(bigint) IS
+    'Trains again as a run did, with the rights of the role that made it, and says whether the model file has the same sha256 and the data the same hash, which library made each, and which metrics differ; leaves no version; errors ML072, ML073, 42501 and those of mlops.train().';
+REVOKE ALL ON FUNCTION mlops.repeat_run(bigint) FROM PUBLIC;

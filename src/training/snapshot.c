@@ -64,6 +64,9 @@ PG_FUNCTION_INFO_V1(mlops_snapshot_readable);
 PG_FUNCTION_INFO_V1(mlops_snapshot_readable_by);
 PG_FUNCTION_INFO_V1(mlops_check_snapshot);
 
+/* where copies are */
+#define COPY_SCHEMA		"mlops_data"
+
 /* the arguments of mlops.snapshot, in their order */
 enum
 {
@@ -289,7 +292,7 @@ static char *
 copy_query(const Source *source, SPIPlanPtr plan, TupleDesc tupdesc)
 {
 	SPIExecuteOptions options = {.read_only = true};
-	Oid			namespace = get_namespace_oid(MLOPS_SCHEMA, false);
+	Oid			namespace = get_namespace_oid(COPY_SCHEMA, false);
 	Oid			table = get_relname_relid(psprintf("_snapshot_" INT64_FORMAT, source->copy), namespace);
 	Copier		copier = {{0}};
 	int			result;

@@ -76,6 +76,7 @@ typedef struct Training
 	MlopsTrainingSet *set;
 	List	   *params;			/* of MlopsParam *, as the library gets them */
 	MlopsTrained trained;
+	char	   *arguments;		/* JSON: as they were given */
 	StringInfoData metrics;		/* JSON */
 	TimestampTz started_at;
 	double		reading;		/* seconds */
@@ -342,6 +343,43 @@ add_strings(StringInfo json, const char *name, const List *values)
 }
 
 /*
+ * The arguments that the record has in another form, as they were given, for
+ * who wants to train in the same way again.
+ */
+static char *
+given_arguments(FunctionCallInfo fcinfo)
+{
+	static const struct
+	{
+		int			number;
+		const char *name;
+	}			members[] =
+	{
+		{ARG_PARAMS, "params"}, {ARG_SPLIT, "split"}, {ARG_CLASS_WEIGHT, "class_weight"}
+	};
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < (int) lengthof(members); i++)
+	{
+		add_name(&json, members[i].name);
+		if (PG_ARGISNULL(members[i].number))
+			appendStringInfoString(&json, "null");
+		else
+		{
+			Jsonb	   *value = PG_GETARG_JSONB_P(members[i].number);
+
+			JsonbToCString(&json, &value->root, VARSIZE(value));
+		}
+	}
+	add_string(&json, "positive", text_argument(fcinfo, ARG_POSITIVE));
+	add_string(&json, "search_path", namespace_search_path);
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/*
  * The parameters as the library got them.  Only eval_metric can stand there
  * more than once, and is an array then.
  */
@@ -422,6 +460,8 @@ make_record(const Training *training)
 	add_string(&json, "label_type", format_type_be(set->label->type));
 	add_string(&json, "key", options->key);
 	add_string(&json, "data_hash", set->data_hash);
+	add_name(&json, "arguments");
+	appendStringInfoString(&json, training->arguments);
 	add_strings(&json, "features", features);
 	add_strings(&json, "constant_features", set->constant_features);
 	add_params(&json, training->params);
@@ -551,6 +591,7 @@ train(FunctionCallInfo fcinfo, Training *training)
 
 	training->started_at = GetCurrentTimestamp();
 	read_arguments(fcinfo, options);
+	training->arguments = given_arguments(fcinfo);
 	PreventCommandIfReadOnly("mlops.train()");
 	check_register(options->model, NULL);
 

@@ -68,8 +68,8 @@ for my $format ('plain', 'custom', 'directory')
 	is($other->safe_psql($format, $verify), $well, "$format: query and copy have their content");
 	is($other->safe_psql($format, "SET timezone = 'UTC'; SET datestyle = 'ISO'; $state") =~ s/"created_at": "[^"]*"//gr,
 		$before =~ s/"created_at": "[^"]*"//gr, "$format: the records are there");
-	is($other->safe_psql($format, 'SET ROLE maker; SELECT count(*) FROM mlops.snapshot_2'), '3000', "$format: the maker reads the copy");
-	isnt($other->psql($format, 'SET ROLE stranger; SELECT count(*) FROM mlops.snapshot_2'), 0, "$format: a stranger does not");
+	is($other->safe_psql($format, 'SET ROLE maker; SELECT count(*) FROM mlops_data.snapshot_2'), '3000', "$format: the maker reads the copy");
+	isnt($other->psql($format, 'SET ROLE stranger; SELECT count(*) FROM mlops_data.snapshot_2'), 0, "$format: a stranger does not");
 	my ($status, $out, $error) = $other->psql($format, q{SELECT mlops.drop_snapshot('loans/2')});
 	like($error, qr/snapshot "loans\/2" is in use/, "$format: the run that used it is known");
 	is($other->safe_psql($format, q{SELECT mlops.snapshot('loans', 'SELECT 1 AS a', materialize => true)}), 'loans/3', "$format: the next has the next number");
@@ -89,7 +89,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
-is($standby->safe_psql('bank', q{SELECT encode(mlops.content_hash(s), 'hex') FROM mlops.snapshot_2 s}), $hash, 'the standby hashes the copy');
+is($standby->safe_psql('bank', q{SELECT encode(mlops.content_hash(s), 'hex') FROM mlops_data.snapshot_2 s}), $hash, 'the standby hashes the copy');
 is($standby->safe_psql('bank', $verify), $well, 'and verifies');
 isnt($standby->psql('bank', q{SELECT mlops.snapshot('x', 'SELECT 1 AS a')}), 0, 'but makes none');
 
