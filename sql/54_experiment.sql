@@ -751,3 +751,97 @@ CREATE FUNCTION mlops.repeat_run(run bigint)
 COMMENT ON FUNCTION mlops.repeat_run(bigint) IS
     'Trains again as a run did, with the rights of the role that made it, and says whether the model file has the same sha256 and the data the same hash, which library made each, and which metrics differ; leaves no version; errors ML072, ML073, 42501 and those of mlops.train().';
 REVOKE ALL ON FUNCTION mlops.repeat_run(bigint) FROM PUBLIC;
+
+--
+-- Thresholds
+--
+CREATE SEQUENCE mlops.threshold_id_seq;
+CREATE TABLE mlops.threshold (
+    id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.threshold_id_seq'::pg_catalog.regclass),
+    version_id bigint NOT NULL,
+    threshold float8 NOT NULL,
+    query text NOT NULL,
+    label text NOT NULL,
+    record jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    created_by name NOT NULL,
+    caller name NOT NULL
+);
+CREATE INDEX threshold_version_id_idx ON mlops.threshold (version_id);
+COMMENT ON TABLE mlops.threshold IS 'Private: thresholds that were chosen for versions, the last one counts; view mlops.thresholds.';
+SELECT pg_catalog.pg_extension_config_dump('mlops.threshold', '');
+SELECT pg_catalog.pg_extension_config_dump('mlops.threshold_id_seq', '');
+REVOKE ALL ON mlops.threshold FROM PUBLIC;
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.threshold
+    FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
+ALTER TABLE mlops.threshold ENABLE ALWAYS TRIGGER refuse_change;
+
+CREATE FUNCTION mlops._share(part bigint, whole bigint) RETURNS float8
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT CASE WHEN whole > 0 THEN part::float8 / whole::float8 END $$;
+COMMENT ON FUNCTION mlops._share(bigint, bigint) IS 'Share of a part in a whole, NULL if that is nothing.';
+
+CREATE FUNCTION mlops._threshold_version(model mlops.modelref) RETURNS mlops.modelref
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target bigint := mlops._resolve(model, 'manage');
+    task text;
+BEGIN
+    SELECT m.task INTO STRICT task FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id WHERE v.id = target;
+    IF task <> 'binary' THEN
+        RAISE EXCEPTION 'a model for % has no threshold', task USING ERRCODE = 'ML021';
+    END IF;
+    RETURN mlops._reference(target);
+END
+$$;
+COMMENT ON FUNCTION mlops._threshold_version(mlops.modelref) IS 'The version of a binary model that the caller manages; error ML021.';
+REVOKE ALL ON FUNCTION mlops._threshold_version(mlops.modelref) FROM PUBLIC;
+
+CREATE FUNCTION mlops._positive_class(model mlops.modelref) RETURNS text
+    LANGUAGE SQL STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(v.classes[2], '1') FROM mlops.version v WHERE v.id = mlops._resolve(model, 'manage')
+$$;
+COMMENT ON FUNCTION mlops._positive_class(mlops.modelref) IS 'The class whose probability a binary version predicts.';
+REVOKE ALL ON FUNCTION mlops._positive_class(mlops.modelref) FROM PUBLIC;
+
+CREATE FUNCTION mlops._register_threshold(model mlops.modelref, query text, label text, record jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target bigint := mlops._resolve(model, 'manage');
+BEGIN
+    INSERT INTO mlops.threshold (version_id, threshold, query, label, record, created_by, caller)
+    VALUES (target, (record->'chosen'->>'threshold')::float8, query, label, record, session_user, mlops._caller());
+    PERFORM mlops._audit(action => 'threshold.choose', model => mlops.model_name(model),
+                         version => (SELECT v.version FROM mlops.version v WHERE v.id = target),
+                         state_after => record);
+END
+$$;
+COMMENT ON FUNCTION mlops._register_threshold(mlops.modelref, text, text, jsonb) IS 'Records the threshold that was chosen for a version.';
+REVOKE ALL ON FUNCTION mlops._register_threshold(mlops.modelref, text, text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION mlops.choose_threshold(model mlops.modelref, query text, label text, cost jsonb DEFAULT NULL,
+                                       maximize text DEFAULT NULL, at_least jsonb DEFAULT NULL)
+    RETURNS TABLE(threshold float8, tp bigint, fp bigint, tn bigint, fn bigint, "precision" float8, recall float8,
+                  specificity float8, f1 float8, accuracy float8, cost_total float8)
+    LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
+    AS 'MODULE_PATHNAME', 'mlops_choose_threshold';
+COMMENT ON FUNCTION mlops.choose_threshold(mlops.modelref, text, text, jsonb, text, jsonb) IS
+    'Score from which on an answer of a binary version is positive, by least cost of tp, fp, tn and fn, or by the highest precision, recall, specificity, f1 or accuracy with least values of others, on the rows of a query; it is recorded with the version, whose model the caller manages; errors ML021, 22023, 42501 and 42703.';
+REVOKE ALL ON FUNCTION mlops.choose_threshold(mlops.modelref, text, text, jsonb, text, jsonb) FROM PUBLIC;
+
+CREATE VIEW mlops.thresholds WITH (security_barrier) AS
+    SELECT m.name AS model, v.version, t.threshold, t.record, t.query, t.label, t.created_at, t.created_by
+    FROM mlops.threshold t
+    JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) t.version_id
+    JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) v.model_id
+    WHERE mlops.has_privilege(m.name, 'read');
+COMMENT ON VIEW mlops.thresholds IS
+    'Thresholds that were chosen for versions of models on which the viewer has privilege read, with what they were chosen by; the last one of a version counts.';
+GRANT SELECT ON mlops.thresholds TO PUBLIC;
