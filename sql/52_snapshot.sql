@@ -390,7 +390,11 @@ DECLARE
     runs bigint[];
 BEGIN
     PERFORM mlops._require_snapshot_name(recorded.name);
-    -- no training that reads it may register after we looked
+    -- No training that reads it may register after we looked: first those end
+    -- that have read the copy, then no other can come.
+    IF recorded.copied THEN
+        EXECUTE format('LOCK TABLE mlops_data.%I IN ACCESS EXCLUSIVE MODE', 'snapshot_' || recorded.id);
+    END IF;
     LOCK TABLE mlops.run IN SHARE MODE;
     SELECT array_agg(r.run_id ORDER BY r.run_id) INTO runs FROM mlops._snapshot_run r WHERE r.snapshot_id = recorded.id;
     IF runs IS NOT NULL THEN

@@ -458,10 +458,10 @@ COMMENT ON FUNCTION mlops._experiment_readable(oid) IS
 -- in the record of a training, and those that were logged.
 CREATE VIEW mlops._run_metric WITH (security_barrier) AS
     SELECT r.id AS run_id,
-           pg_catalog.substring(e.entry, '^(.*)-[^-]*$') AS part,
-           pg_catalog.substring(e.entry, '^.*-([^-]*):[^:]*$') AS metric,
+           pg_catalog.substring(e.entry, '^([^-]*)-') AS part,
+           pg_catalog.substring(e.entry, '^[^-]*-(.*):[^:]*$') AS metric,
            (pg_catalog.substring(h.line, '^\[([0-9]+)\]'))::bigint AS step,
-           (pg_catalog.substring(e.entry, '[^:]*$'))::float8 AS value,
+           (pg_catalog.replace(pg_catalog.substring(e.entry, '[^:]*$'), '-nan', 'nan'))::float8 AS value,
            r.finished_at AS logged_at
     FROM mlops.run r,
          LATERAL pg_catalog.jsonb_array_elements_text(

@@ -3,7 +3,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(65);
+SELECT plan(66);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA experiment_test;
@@ -37,11 +37,14 @@ SELECT throws_ok($$SELECT mlops.add_run('churn', 0)$$, 'ML072', NULL, 'a run tha
 --
 -- Learning curves
 --
-SELECT results_eq($$SELECT part, metric, count(*), min(step), max(step) + 1 FROM mlops.run_metrics WHERE version = 1 GROUP BY 1, 2 ORDER BY 1, 2$$,
+SELECT results_eq($$SELECT part, metric, count(*), min(step), max(step) + 1 FROM mlops.run_metrics WHERE model = 'trial' AND version = 1 GROUP BY 1, 2 ORDER BY 1, 2$$,
                   $$SELECT p, m, n, 0::bigint, n FROM (VALUES ('train'), ('validation')) x (p), (VALUES ('auc'), ('logloss')) y (m),
                     (SELECT jsonb_array_length(record->'history')::bigint AS n FROM mlops.runs WHERE version = 1) z ORDER BY 1, 2$$, 'each round of each part and metric');
-SELECT is((SELECT step FROM mlops.run_metrics WHERE version = 1 AND part = 'validation' AND metric = 'logloss' ORDER BY value, step LIMIT 1),
-          (SELECT (record->'rounds'->>'best')::bigint FROM mlops.runs WHERE version = 1), 'the best is where early stopping saw it');
+SELECT version FROM mlops.train('dashes', 'SELECT id, a, abs(b) + 1 AS b, c FROM loan', 'b', '{"objective": "reg:gamma", "eval_metric": ["gamma-nloglik", "rmse"]}', key => 'id', rounds => 5, early_stopping_rounds => 3) \gset
+SELECT set_eq($$SELECT DISTINCT part, metric FROM mlops.run_metrics WHERE model = 'dashes'$$,
+              $$VALUES ('train', 'gamma-nloglik'), ('train', 'rmse'), ('validation', 'gamma-nloglik'), ('validation', 'rmse')$$, 'a metric with a dash in its name');
+SELECT is((SELECT step FROM mlops.run_metrics WHERE version = 1 AND model = 'trial' AND part = 'validation' AND metric = 'logloss' ORDER BY value, step LIMIT 1),
+          (SELECT (record->'rounds'->>'best')::bigint FROM mlops.runs WHERE model = 'trial' AND version = 1), 'the best is where early stopping saw it');
 
 --
 -- Runs made elsewhere
