@@ -43,7 +43,7 @@ COMMENT ON TABLE mlops.model IS 'Private: one row per model; view mlops.models.'
 CREATE SEQUENCE mlops.run_id_seq;
 CREATE TABLE mlops.run (
     id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.run_id_seq'::pg_catalog.regclass),
-    model_id bigint NOT NULL,
+    model_id bigint,
     kind text NOT NULL,
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE mlops.run (
 );
 CREATE INDEX run_model_id_idx ON mlops.run (model_id);
 COMMENT ON TABLE mlops.run IS
-    'Private: one row per training, with everything that made it in column record; view mlops.runs.';
+    'Private: one row per training, with everything that made it in column record, and per run made elsewhere, which has no model; views mlops.runs and mlops.experiment_runs.';
 
 CREATE SEQUENCE mlops.version_id_seq;
 CREATE TABLE mlops.version (
@@ -593,6 +593,7 @@ BEGIN
                 run - '{kind,started_at,finished_at}'::text[],
                 session_user, mlops._caller())
         RETURNING id INTO new_run;
+        PERFORM mlops._join_experiment(new_run);
     END IF;
 
     INSERT INTO mlops.version (model_id, version, artifact, artifact_sha256, info, signature, missing, classes,

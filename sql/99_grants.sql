@@ -20,9 +20,9 @@ BEGIN
         WHERE p.pronamespace = 'mlops'::pg_catalog.regnamespace
           AND a.grantee <> p.proowner AND a.grantee <> 0
         UNION ALL
-        SELECT a.privilege_type, 'SCHEMA', 'mlops', a.grantee
+        SELECT a.privilege_type, 'SCHEMA', n.nspname::pg_catalog.text, a.grantee
         FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
-        WHERE n.nspname = 'mlops' AND a.grantee <> n.nspowner
+        WHERE n.nspname IN ('mlops', 'mlops_data') AND a.grantee <> n.nspowner
           AND NOT (a.grantee = 0 AND a.privilege_type = 'USAGE')
     LOOP
         EXECUTE pg_catalog.format('REVOKE %s ON %s %s FROM %s', item.privilege_type,

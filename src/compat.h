@@ -86,6 +86,18 @@ extern int	no_such_variable
 	(pg_proc_aclcheck(function, user, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+/*
+ * What a plan checks of whose rights on which relation: apart from the range
+ * table since 16 (a61b1f74823).
+ */
+#if PG_VERSION_NUM >= 160000
+#define mlops_plan_permissions(stmt) ((stmt)->permInfos)
+#define MlopsPlanPermission RTEPermissionInfo
+#else
+#define mlops_plan_permissions(stmt) ((stmt)->rtable)
+#define MlopsPlanPermission RangeTblEntry
+#endif
+
 /* the module can name itself since 18 (9324c8c5806) */
 #ifdef PG_MODULE_MAGIC_EXT
 #define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "mlops", .version = MLOPS_VERSION)

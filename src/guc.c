@@ -34,6 +34,7 @@ int			mlops_shared_cache_size = 262144;
 int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
+char	   *mlops_experiment = NULL;
 char	   *mlops_asserted_user = NULL;
 bool		mlops_protect_records = true;
 char	   *mlops_checkpoint_command = NULL;
@@ -217,6 +218,14 @@ mlops_guc_init(void)
 							 false,
 							 PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.experiment",
+							   "Experiment that runs of this session become part of.",
+							   "It is created by the first of them; empty is none.",
+							   &mlops_experiment,
+							   "",
+							   PGC_USERSET, 0,
+							   NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("mlops");
 }

@@ -30,6 +30,7 @@ extern int	mlops_approval_lifetime;	/* s */
 extern bool mlops_require_change_ref;
 extern int	mlops_ratification_period;	/* s */
 extern bool mlops_allow_session_authorization;
+extern char *mlops_experiment;
 
 extern void mlops_guc_init(void);
 

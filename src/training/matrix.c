@@ -56,6 +56,8 @@
 #include "guc.h"
 #include "training/matrix.h"
 #include "training/query.h"
+#include "training/snapshot_hash.h"
+#include "training/split.h"
 
 /* most categories of a feature: the engine's own limit */
 #define MAX_CATEGORIES			65536
@@ -104,6 +106,8 @@ typedef struct Reader
 	Column	   *columns;		/* one for each feature */
 	int			label;			/* numbers of columns in the tuple */
 	int			key;			/* -1: none */
+	int			part;			/* -1: by hash */
+	MlopsConversion part_conversion;
 	MlopsConversion key_conversion;
 	Size		category_bytes;
 	Size		bytes;			/* kept in memory for all rows */
@@ -174,32 +178,20 @@ check_names(TupleDesc tupdesc)
 }
 
 /*
- * Can a value of this type be a key?  Only types whose text does not depend
- * on any setting, so that a row stays in its part for ever.
+ * How a key of this column becomes text; error if its type can be none.
  */
 static MlopsConversion
 key_conversion(Form_pg_attribute attribute)
 {
-	MlopsConversion conversion = mlops_conversion(attribute->atttypid);
+	MlopsConversion conversion;
 
-	switch (conversion)
-	{
-		case MLOPS_CONVERT_NONE:
-			if (getBaseType(attribute->atttypid) == UUIDOID)
-				return conversion;
-			break;
-		case MLOPS_CONVERT_FLOAT4:
-		case MLOPS_CONVERT_FLOAT8:
-		case MLOPS_CONVERT_TIMESTAMP:
-			break;
-		default:
-			return conversion;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("column \"%s\" of type %s cannot be the key",
-					NameStr(attribute->attname), format_type_be(attribute->atttypid)),
-			 errhint("Cast it in the query to text, an integer type, numeric, date or uuid.")));
+	if (!mlops_split_key_type(attribute->atttypid, &conversion))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s cannot be the key",
+						NameStr(attribute->attname), format_type_be(attribute->atttypid)),
+				 errhint("Cast it in the query to text, an integer type, numeric, date or uuid.")));
+	return conversion;
 }
 
 /*
@@ -270,10 +262,26 @@ choose_columns(Reader *reader)
 					 errmsg("column \"%s\" cannot be both label and key", options->key)));
 	}
 
+	reader->part = -1;
+	if (options->part != NULL)
+	{
+		reader->part = find_column(tupdesc, options->part, "column of the split");
+		reader->part_conversion = mlops_conversion(TupleDescAttr(tupdesc, reader->part)->atttypid);
+		if (!MlopsConversionIsCategory(reader->part_conversion) || reader->part == reader->label)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" cannot be that of the split", options->part),
+					 errhint("It is a text or enum column, not the label, with train, validation, test or NULL.")));
+	}
+
 	foreach(cell, options->features)
 	{
 		int			number = find_column(tupdesc, lfirst(cell), "feature");
 
+		if (number == reader->part)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" cannot be both that of the split and a feature", options->part)));
 		if (number == reader->label)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -286,7 +294,7 @@ choose_columns(Reader *reader)
 	reader->columns = palloc0(sizeof(Column) * (tupdesc->natts + 1));
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
-		if (options->all_features ? i != reader->label && i != reader->key : chosen[i])
+		if (options->all_features ? i != reader->label && i != reader->key && i != reader->part : chosen[i])
 			add_feature(reader, i);
 	}
 	if (signature->num_features == 0)
@@ -423,60 +431,6 @@ read_row(Reader *reader, TupleTableSlot *slot)
 }
 
 /*
- * The hash of a key, which is that of its text.
- */
-static uint64
-hash_key(const Reader *reader, Datum value)
-{
-	char		buffer[MAXDATELEN + 1];
-	const char *text = buffer;
-	int			len = -1;
-
-	switch (reader->key_conversion)
-	{
-		case MLOPS_CONVERT_BOOL:
-			text = DatumGetBool(value) ? "true" : "false";
-			break;
-		case MLOPS_CONVERT_INT2:
-			pg_itoa(DatumGetInt16(value), buffer);
-			break;
-		case MLOPS_CONVERT_INT4:
-			pg_ltoa(DatumGetInt32(value), buffer);
-			break;
-		case MLOPS_CONVERT_INT8:
-			pg_lltoa(DatumGetInt64(value), buffer);
-			break;
-		case MLOPS_CONVERT_NUMERIC:
-			text = DatumGetCString(DirectFunctionCall1(numeric_out, value));
-			break;
-		case MLOPS_CONVERT_DATE:
-			{
-				DateADT		date = DatumGetDateADT(value);
-				struct pg_tm tm;
-
-				if (DATE_NOT_FINITE(date))
-					EncodeSpecialDate(date, buffer);
-				else
-				{
-					j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-					EncodeDateOnly(&tm, USE_ISO_DATES, buffer);
-				}
-				break;
-			}
-		case MLOPS_CONVERT_NONE:
-			text = DatumGetCString(DirectFunctionCall1(uuid_out, value));
-			break;
-		default:
-			text = mlops_convert_category(reader->key_conversion, value, &len);
-			break;
-	}
-	if (len < 0)
-		len = strlen(text);
-	return hash_bytes_extended((const unsigned char *) text, len,
-							   (uint64) reader->options->seed);
-}
-
-/*
  * The part that a hash belongs to.  The test part comes first and training
  * last, so that a row of the test part stays in it when a validation part is
  * added.
@@ -484,13 +438,45 @@ hash_key(const Reader *reader, Datum value)
 static MlopsPart
 part_of_hash(const MlopsTrainOptions *options, uint64 hash)
 {
-	double		position = (double) (hash >> 11) * 0x1p-53;
+	double		position = mlops_split_position(hash);
 
 	if (position < options->test_share)
 		return MLOPS_PART_TEST;
 	if (position < options->test_share + options->validation_share)
 		return MLOPS_PART_VALIDATION;
 	return MLOPS_PART_TRAIN;
+}
+
+/*
+ * The part that the column of the split has.  False if it has none, so that
+ * the row is in no part, which is a gap of a split by time.
+ */
+static bool
+part_of_column(const Reader *reader, const TupleTableSlot *slot, MlopsPart *part)
+{
+	static const char *const names[MLOPS_NUM_PARTS] = {
+		[MLOPS_PART_TRAIN] = "train",
+		[MLOPS_PART_VALIDATION] = "validation",
+		[MLOPS_PART_TEST] = "test"
+	};
+	const char *text;
+	int			len;
+
+	if (slot->tts_isnull[reader->part])
+		return false;
+	text = mlops_convert_category(reader->part_conversion, slot->tts_values[reader->part], &len);
+	for (int i = 0; i < MLOPS_NUM_PARTS; i++)
+	{
+		if ((int) strlen(names[i]) == len && memcmp(names[i], text, len) == 0)
+		{
+			*part = i;
+			return true;
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("column \"%s\" of the split has \"%.*s\"", reader->options->part, len, text),
+			 errhint("It has to have train, validation, test or NULL.")));
 }
 
 /*
@@ -548,7 +534,7 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	Size		row_size = MlopsRowWidth(set) * sizeof(float);
 	MemoryContext old;
 	uint64		content;
-	MlopsPart	part;
+	MlopsPart	part = MLOPS_PART_TRAIN;
 
 	slot_getallattrs(slot);
 	if (++set->rows_read % ROWS_PER_CHECK == 0)
@@ -558,10 +544,17 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 		set->rows_without_label++;
 		return true;
 	}
+	if (reader->part >= 0 && !part_of_column(reader, slot, &part))
+	{
+		set->rows_without_part++;
+		return true;
+	}
 
 	old = MemoryContextSwitchTo(reader->row_context);
 	content = read_row(reader, slot);
-	if (reader->key < 0)
+	if (reader->part >= 0)
+		;						/* it is known */
+	else if (reader->key < 0)
 		part = part_of_hash(reader->options, content);
 	else if (slot->tts_isnull[reader->key])
 		ereport(ERROR,
@@ -570,7 +563,9 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 				 errhint("A row without a key belongs to no part: leave it out in the query.")));
 	else
 		part = part_of_hash(reader->options,
-							hash_key(reader, slot->tts_values[reader->key]));
+							mlops_split_hash(reader->key_conversion,
+											 slot->tts_values[reader->key],
+											 reader->options->seed));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(reader->row_context);
 
@@ -650,7 +645,7 @@ run_query(Reader *reader)
 	reader->content = palloc(MlopsRowWidth(set) * sizeof(uint64));
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 	{
-		if (part == MLOPS_PART_TRAIN ||
+		if (part == MLOPS_PART_TRAIN || reader->part >= 0 ||
 			(part == MLOPS_PART_TEST && options->test_share > 0) ||
 			(part == MLOPS_PART_VALIDATION && options->validation_share > 0))
 			set->parts[part].file = mlops_memfile_create("mlops training data");
@@ -671,7 +666,7 @@ static void
 check_parts(const Reader *reader)
 {
 	const MlopsTrainOptions *options = reader->options;
-	const MlopsTrainingSet *set = reader->set;
+	MlopsTrainingSet *set = reader->set;
 	static const char *const names[] = {"training", "validation", "test"};
 
 	if (set->rows_read == 0)
@@ -684,6 +679,16 @@ check_parts(const Reader *reader)
 				 errmsg("label \"%s\" is NULL in all rows", options->label),
 				 errdetail_plural("The query returned %lld row.", "The query returned %lld rows.",
 								  (unsigned long) set->rows_read, (long long) set->rows_read)));
+	/* a column need not have all parts */
+	for (int part = MLOPS_PART_VALIDATION; reader->part >= 0 && part < MLOPS_NUM_PARTS; part++)
+	{
+		if (set->parts[part].num_rows == 0 &&
+			!(part == MLOPS_PART_VALIDATION && options->early_stopping_rounds > 0))
+		{
+			mlops_memfile_close(set->parts[part].file);
+			set->parts[part].file = NULL;
+		}
+	}
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 	{
 		if (set->parts[part].file != NULL && set->parts[part].num_rows == 0)
@@ -691,8 +696,8 @@ check_parts(const Reader *reader)
 					(errcode(ERRCODE_MLOPS_TRAINING_DATA),
 					 errmsg("the %s part has no rows", names[part]),
 					 errdetail("All rows with a label, " INT64_FORMAT " of them, are in other parts.",
-							   set->rows_read - set->rows_without_label),
-					 reader->key < 0 ?
+							   set->rows_read - set->rows_without_label - set->rows_without_part),
+					 reader->part >= 0 ? 0 : reader->key < 0 ?
 					 errhint("Equal rows stay together: with few distinct rows, pass a key, or other shares in split.") :
 					 errhint("Rows with one key stay together: with few keys, pass other shares in split, or another seed.")));
 	}
@@ -851,6 +856,36 @@ sort_rows(Reader *reader, MlopsPart part, float *rows)
 }
 
 /*
+ * Hash the rows of a part as they are trained or tested with.
+ */
+static void
+hash_rows(MlopsBlake2b *state, const float *rows, int64 num_rows, Size row_size)
+{
+	mlops_blake2b_update(state, &num_rows, sizeof(num_rows));
+	for (int64 done = 0; done < num_rows; done += ROWS_PER_CHECK)
+	{
+		CHECK_FOR_INTERRUPTS();
+		mlops_blake2b_update(state, (const char *) rows + done * row_size,
+							 Min(ROWS_PER_CHECK, num_rows - done) * row_size);
+	}
+}
+
+/*
+ * A hash in hexadecimal digits.
+ */
+static char *
+finish_hash(MlopsBlake2b *state)
+{
+	uint8		hash[MLOPS_CONTENT_BYTES];
+	char	   *hex = palloc(2 * MLOPS_CONTENT_BYTES + 1);
+
+	mlops_blake2b_final(state, hash);
+	for (int i = 0; i < MLOPS_CONTENT_BYTES; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	return hex;
+}
+
+/*
  * Run the query of a training and give its rows, split, in memory files.
  */
 MlopsTrainingSet *
@@ -858,6 +893,7 @@ mlops_training_set_read(const MlopsTrainOptions *options)
 {
 	MlopsTrainingSet *set = palloc0(sizeof(MlopsTrainingSet));
 	Reader	   *reader = palloc0(sizeof(Reader));
+	MlopsBlake2b hash;
 	bool		save_read_only = XactReadOnly;
 
 	reader->receiver.receiveSlot = receive_tuple;
@@ -885,6 +921,7 @@ mlops_training_set_read(const MlopsTrainOptions *options)
 	check_parts(reader);
 	mlops_label_finish(set->label, options);
 	finish_features(reader);
+	mlops_blake2b_init(&hash, MLOPS_CONTENT_BYTES);
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 	{
 		float	   *rows;
@@ -894,9 +931,11 @@ mlops_training_set_read(const MlopsTrainOptions *options)
 		rows = mlops_memfile_map(set->parts[part].file);
 		recode_rows(reader, rows, set->parts[part].num_rows);
 		sort_rows(reader, part, rows);
+		hash_rows(&hash, rows, set->parts[part].num_rows, MlopsRowWidth(set) * sizeof(float));
 		if (part != MLOPS_PART_TEST)
 			mlops_memfile_seal(set->parts[part].file);
 		pfree(reader->hashes[part].values);
 	}
+	set->data_hash = finish_hash(&hash);
 	return set;
 }

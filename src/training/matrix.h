@@ -30,7 +30,9 @@ typedef struct MlopsTrainingSet
 	MlopsLabel *label;
 	MlopsRows	parts[MLOPS_NUM_PARTS];
 	int64		rows_read;
+	char	   *data_hash;		/* of the rows of all parts */
 	int64		rows_without_label;
+	int64		rows_without_part;	/* but with a label */
 	List	   *constant_features;	/* of char *: one value in all training rows */
 	List	   *relations;		/* of char *: read by the query, qualified */
 	List	   *constraints;	/* of MlopsParam *, for the library */

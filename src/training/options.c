@@ -328,11 +328,21 @@ mlops_options_split(MlopsTrainOptions *options, Jsonb *split)
 		if (token == WJB_KEY)
 		{
 			name = pnstrdup(item.val.string.val, item.val.string.len);
-			if (strcmp(name, "test") != 0 && strcmp(name, "validation") != 0)
+			if (strcmp(name, "test") != 0 && strcmp(name, "validation") != 0 &&
+				strcmp(name, "column") != 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("split has no part \"%s\"", name),
-						 errhint("The parts are \"test\" and \"validation\"; all other rows are for training.")));
+						 errhint("The parts are \"test\" and \"validation\"; all other rows are for training. Or \"column\" names a column that has the part of each row.")));
+		}
+		else if (token == WJB_VALUE && strcmp(name, "column") == 0)
+		{
+			if (item.type != jbvString || JB_ROOT_COUNT(split) != 1)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("\"column\" in split must be the name of a column, and stand alone"),
+						 errhint("The column has train, validation, test or NULL for each row.")));
+			options->part = pnstrdup(item.val.string.val, item.val.string.len);
 		}
 		else if (token == WJB_VALUE)
 		{
@@ -351,7 +361,7 @@ mlops_options_split(MlopsTrainOptions *options, Jsonb *split)
 		}
 	}
 
-	if (options->early_stopping_rounds > 0 && !has_validation)
+	if (options->early_stopping_rounds > 0 && !has_validation && options->part == NULL)
 	{
 		options->validation_share = IMPLIED_VALIDATION;
 		options->validation_is_implied = true;

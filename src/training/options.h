@@ -57,6 +57,7 @@ typedef struct MlopsTrainOptions
 	int			early_stopping_rounds;	/* 0: never */
 	int64		seed;
 
+	char	   *part;			/* column of the query that has the part, or NULL: */
 	/* shares of the rows; the rest is for training */
 	double		test_share;
 	double		validation_share;

@@ -11,6 +11,7 @@
 #include "compat.h"
 
 #include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 #include "tcop/cmdtag.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -68,36 +69,15 @@ mlops_query_prepare(const char *query, const char *what, int cursor_options)
 }
 
 /*
- * The relations that a prepared query reads, as a sorted list of qualified
- * names: what it names, what its views read, and what functions read that
- * the planner inlined.  Partitions go by the table that they are of.
+ * Qualified names of relations, in the order of their OIDs.
  */
-List *
-mlops_query_relations(SPIPlanPtr plan, MemoryContext context)
+static List *
+relation_names(List *oids, MemoryContext context)
 {
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
-	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
-	List	   *oids = list_copy(source->relationOids);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	List	   *names = NIL;
-	MemoryContext old;
 	ListCell   *cell;
 
-	if (cached != NULL)
-	{
-		ListCell   *statement;
-
-		foreach(statement, cached->stmt_list)
-		{
-			foreach(cell, lfirst_node(PlannedStmt, statement)->relationOids)
-			{
-				if (!get_rel_relispartition(lfirst_oid(cell)))
-					oids = list_append_unique_oid(oids, lfirst_oid(cell));
-			}
-		}
-		ReleaseCachedPlan(cached, NULL);	/* the plan is not saved */
-	}
-
-	old = MemoryContextSwitchTo(context);
 	list_sort(oids, list_oid_cmp);
 	list_deduplicate_oid(oids);
 	foreach(cell, oids)
@@ -111,4 +91,79 @@ mlops_query_relations(SPIPlanPtr plan, MemoryContext context)
 	}
 	MemoryContextSwitchTo(old);
 	return names;
+}
+
+/*
+ * The relations that a prepared query reads, as a sorted list of qualified
+ * names: what it names, what its views read, and what functions read that
+ * the planner inlined.  Partitions go by the table that they are of.
+ */
+List *
+mlops_query_relations(SPIPlanPtr plan, MemoryContext context)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	List	   *oids = list_copy(source->relationOids);
+
+	if (cached != NULL)
+	{
+		ListCell   *statement;
+		ListCell   *cell;
+
+		foreach(statement, cached->stmt_list)
+		{
+			foreach(cell, lfirst_node(PlannedStmt, statement)->relationOids)
+			{
+				if (!get_rel_relispartition(lfirst_oid(cell)))
+					oids = list_append_unique_oid(oids, lfirst_oid(cell));
+			}
+		}
+		ReleaseCachedPlan(cached, NULL);	/* the plan is not saved */
+	}
+	return relation_names(oids, context);
+}
+
+/*
+ * Those of the relations on which the rights of the query's own user are
+ * checked: not what a view reads with the rights of its owner.
+ */
+List *
+mlops_query_checked_relations(SPIPlanPtr plan, MemoryContext context)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	List	   *oids = NIL;
+
+	if (cached != NULL)
+	{
+		ListCell   *statement;
+		ListCell   *cell;
+
+		foreach(statement, cached->stmt_list)
+		{
+			foreach(cell, mlops_plan_permissions(lfirst_node(PlannedStmt, statement)))
+			{
+				MlopsPlanPermission *permission = lfirst(cell);
+
+				if (OidIsValid(permission->relid) && permission->requiredPerms != 0 &&
+					!OidIsValid(permission->checkAsUser))
+					oids = list_append_unique_oid(oids, permission->relid);
+			}
+		}
+		ReleaseCachedPlan(cached, NULL);
+	}
+	return relation_names(oids, context);
+}
+
+/*
+ * The text of a prepared query's one statement, without what may end it.
+ */
+char *
+mlops_query_text(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	RawStmt    *raw = source->raw_parse_tree;
+
+	if (raw->stmt_len == 0)
+		return pstrdup(source->query_string + raw->stmt_location);
+	return pnstrdup(source->query_string + raw->stmt_location, raw->stmt_len);
 }

@@ -15,5 +15,7 @@
 
 extern SPIPlanPtr mlops_query_prepare(const char *query, const char *what, int cursor_options);
 extern List *mlops_query_relations(SPIPlanPtr plan, MemoryContext context);
+extern List *mlops_query_checked_relations(SPIPlanPtr plan, MemoryContext context);
+extern char *mlops_query_text(SPIPlanPtr plan);
 
 #endif							/* MLOPS_QUERY_H */

@@ -79,6 +79,7 @@ typedef struct Training
 	List	   *params;			/* of MlopsParam *, as the library gets them */
 	MlopsTrained trained;
 	MlopsForest *forest;		/* the model, until it was measured */
+	char	   *arguments;		/* JSON: as they were given */
 	StringInfoData metrics;		/* JSON */
 	TimestampTz started_at;
 	double		reading;		/* seconds */
@@ -393,6 +394,43 @@ add_strings(StringInfo json, const char *name, const List *values)
 }
 
 /*
+ * The arguments that the record has in another form, as they were given, for
+ * who wants to train in the same way again.
+ */
+static char *
+given_arguments(FunctionCallInfo fcinfo)
+{
+	static const struct
+	{
+		int			number;
+		const char *name;
+	}			members[] =
+	{
+		{ARG_PARAMS, "params"}, {ARG_SPLIT, "split"}, {ARG_CLASS_WEIGHT, "class_weight"}
+	};
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < (int) lengthof(members); i++)
+	{
+		add_name(&json, members[i].name);
+		if (PG_ARGISNULL(members[i].number))
+			appendStringInfoString(&json, "null");
+		else
+		{
+			Jsonb	   *value = PG_GETARG_JSONB_P(members[i].number);
+
+			JsonbToCString(&json, &value->root, VARSIZE(value));
+		}
+	}
+	add_string(&json, "positive", text_argument(fcinfo, ARG_POSITIVE));
+	add_string(&json, "search_path", namespace_search_path);
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/*
  * The parameters as the library got them.  Only eval_metric can stand there
  * more than once, and is an array then.
  */
@@ -472,6 +510,9 @@ make_record(const Training *training)
 	add_string(&json, "label", options->label);
 	add_string(&json, "label_type", format_type_be(set->label->type));
 	add_string(&json, "key", options->key);
+	add_string(&json, "data_hash", set->data_hash);
+	add_name(&json, "arguments");
+	appendStringInfoString(&json, training->arguments);
 	add_strings(&json, "features", features);
 	add_strings(&json, "constant_features", set->constant_features);
 	add_params(&json, training->params);
@@ -484,9 +525,14 @@ make_record(const Training *training)
 
 	add_name(&json, "split");
 	appendStringInfoChar(&json, '{');
-	add_number(&json, "test", options->test_share);
-	add_number(&json, "validation", options->validation_share);
-	add_string(&json, "by", options->key != NULL ? "key" : "content");
+	if (options->part != NULL)
+		add_string(&json, "column", options->part);
+	else
+	{
+		add_number(&json, "test", options->test_share);
+		add_number(&json, "validation", options->validation_share);
+	}
+	add_string(&json, "by", options->part != NULL ? "column" : options->key != NULL ? "key" : "content");
 	appendStringInfoChar(&json, '}');
 
 	add_name(&json, "rows");
@@ -495,6 +541,8 @@ make_record(const Training *training)
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 		add_integer(&json, part_names[part], set->parts[part].num_rows);
 	add_integer(&json, "skipped_null_label", set->rows_without_label);
+	if (options->part != NULL)
+		add_integer(&json, "skipped_null_part", set->rows_without_part);
 	appendStringInfoChar(&json, '}');
 
 	add_name(&json, "rounds");
@@ -594,6 +642,7 @@ train(FunctionCallInfo fcinfo, Training *training)
 
 	training->started_at = GetCurrentTimestamp();
 	read_arguments(fcinfo, options);
+	training->arguments = given_arguments(fcinfo);
 	PreventCommandIfReadOnly("mlops.train()");
 	check_register(options->model, NULL);
 
