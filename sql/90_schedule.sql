@@ -5,7 +5,7 @@
 -- only calls them.  src/worker/README.md draws the states.
 --
 -- The scheduler must never wait for a lock that a user's open transaction
--- holds on a job: it takes jobs FOR UPDATE SKIP LOCKED and comes back.  A
+-- holds on a job: it takes jobs FOR NO KEY UPDATE SKIP LOCKED and comes back.  A
 -- worker changes nothing but the row of its own run.
 
 --
@@ -229,7 +229,7 @@ BEGIN
         SELECT * FROM mlops.job
         WHERE enabled AND next_run_at <= at
         ORDER BY next_run_at LIMIT 500
-        FOR UPDATE SKIP LOCKED
+        FOR NO KEY UPDATE SKIP LOCKED
     LOOP
         SELECT count(*) INTO open_runs FROM mlops.job_run r WHERE r.job_id = j.id AND r.finished_at IS NULL;
         due := j.next_run_at;
@@ -420,7 +420,7 @@ BEGIN
         WHERE x.finished_at IS NOT NULL AND NOT x.settled
         ORDER BY x.id LIMIT 500
     LOOP
-        SELECT * INTO j FROM mlops.job WHERE id = r.job_id FOR UPDATE SKIP LOCKED;
+        SELECT * INTO j FROM mlops.job WHERE id = r.job_id FOR NO KEY UPDATE SKIP LOCKED;
         -- locked by a user's transaction, or unscheduled
         CONTINUE WHEN NOT FOUND AND EXISTS (SELECT FROM mlops.job x WHERE x.id = r.job_id);
 
@@ -540,11 +540,12 @@ REVOKE ALL ON FUNCTION mlops._follow_owners() FROM PUBLIC;
 -- What users do
 --
 
--- A job by its name, locked, if the caller may change it.  A job acts as its
+-- A job by its name, locked (or only kept from being unscheduled, so that the
+-- scheduler can go on with it), if the caller may change it.  A job acts as its
 -- owner in everything, also where a rule asks for two persons: so nobody
 -- writes one for somebody else, neither by SET ROLE nor in a function that
 -- runs with its owner's rights.
-CREATE FUNCTION mlops._lock_job(name text) RETURNS mlops.job
+CREATE FUNCTION mlops._lock_job(name text, share boolean DEFAULT false) RETURNS mlops.job
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -554,8 +555,12 @@ BEGIN
     IF name IS NULL THEN
         RAISE EXCEPTION 'no job was named' USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    SELECT * INTO j FROM mlops.job x WHERE x.name = _lock_job.name FOR UPDATE;
-    IF NOT FOUND THEN
+    IF share THEN
+        SELECT * INTO j FROM mlops.job x WHERE x.name = _lock_job.name FOR KEY SHARE;
+    ELSE
+        SELECT * INTO j FROM mlops.job x WHERE x.name = _lock_job.name FOR UPDATE;
+    END IF;
+    IF j.id IS NULL THEN
         RAISE EXCEPTION 'job "%" does not exist', name
             USING ERRCODE = 'ML061', HINT = 'View mlops.jobs shows the jobs that you can see.';
     END IF;
@@ -563,9 +568,9 @@ BEGIN
     RETURN j;
 END
 $$;
-COMMENT ON FUNCTION mlops._lock_job(text) IS
+COMMENT ON FUNCTION mlops._lock_job(text, boolean) IS
     'Row of a job that the caller may change, locked; errors ML061 and 42501.';
-REVOKE ALL ON FUNCTION mlops._lock_job(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._lock_job(text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION mlops._require_job_owner(owner oid, name text) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -850,20 +855,10 @@ CREATE FUNCTION mlops._run_job(name text) RETURNS bigint
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    j mlops.job;
+    j mlops.job := mlops._lock_job(name, share => true);
     at timestamptz := mlops._now();
     run bigint;
 BEGIN
-    IF name IS NULL THEN
-        RAISE EXCEPTION 'no job was named' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    -- so that it is not unscheduled meanwhile, and the scheduler need not wait
-    SELECT * INTO j FROM mlops.job x WHERE x.name = _run_job.name FOR KEY SHARE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'job "%" does not exist', name
-            USING ERRCODE = 'ML061', HINT = 'View mlops.jobs shows the jobs that you can see.';
-    END IF;
-    PERFORM mlops._require_job_owner(j.owner, name);
     run := mlops._add_run(j, at, 'manual', at, NULL);
     PERFORM mlops._audit(action => 'job.run', subject => name, detail => jsonb_build_object('run', run));
     RETURN run;
@@ -884,7 +879,7 @@ CREATE FUNCTION mlops._cancel_job(name text) RETURNS integer
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    j mlops.job := mlops._lock_job(name);
+    j mlops.job := mlops._lock_job(name, share => true);
     waiting integer;
     running integer;
 BEGIN

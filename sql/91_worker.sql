@@ -146,10 +146,10 @@ BEGIN
         CASE WHEN scheduler = 'stopped' AND enabled > 0 THEN 'no scheduler runs' END,
         CASE WHEN scheduler = 'off' AND enabled > 0 THEN 'mlops.scheduler is off' END,
         CASE WHEN scheduler = 'failed' THEN 'the scheduler fails, see the log of the server' END,
-        CASE WHEN late > 0 AND scheduler <> 'standby' THEN format('%s runs are late', late) END,
-        CASE WHEN disabled_by_failures > 0 THEN format('%s jobs were disabled', disabled_by_failures) END,
-        CASE WHEN failing > 0 THEN format('%s jobs fail', failing) END,
-        CASE WHEN silent > 0 AND scheduler <> 'standby' THEN format('%s jobs have not succeeded for three periods', silent) END);
+        CASE WHEN late > 0 AND scheduler <> 'standby' THEN format('late runs: %s', late) END,
+        CASE WHEN disabled_by_failures > 0 THEN format('jobs disabled after failures: %s', disabled_by_failures) END,
+        CASE WHEN failing > 0 THEN format('failing jobs: %s', failing) END,
+        CASE WHEN silent > 0 AND scheduler <> 'standby' THEN format('jobs without a success for three periods: %s', silent) END);
     status := CASE
         WHEN message = '' THEN 'ok'
         WHEN scheduler IN ('stopped', 'failed') OR late > 0 OR silent > 0 THEN 'critical'

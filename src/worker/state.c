@@ -293,5 +293,5 @@ mlops_wake_scheduler(PG_FUNCTION_ARGS)
 	/* the scheduler's own changes are no news to it */
 	if (!mlops_is_scheduler())
 		wake_at_commit = true;
-	PG_RETURN_NULL();
+	return PointerGetDatum(NULL);
 }
