@@ -355,7 +355,7 @@ AS $$
     FROM mlops.job j
     WHERE r.id = run AND r.status = 'starting' AND j.id = r.job_id
     RETURNING r.job_name, r.command, r.scheduled_at, r.attempt,
-              least(ceil(extract(epoch FROM j.timeout) * 1000), 2147483647)::bigint
+              CASE WHEN j.timeout IS NOT NULL THEN least(ceil(extract(epoch FROM j.timeout) * 1000), 2147483647)::bigint END
 $$;
 COMMENT ON FUNCTION mlops._claim_run(bigint, integer, timestamp with time zone) IS
     'Takes a run for a worker process; no row if it was cancelled or belongs to another.';

@@ -424,7 +424,7 @@ mlops_job_main(Datum arg)
 	before_shmem_exit(at_exit, (Datum) 0);
 	if (!claim())
 		proc_exit(0);
-	pgstat_report_appname(psprintf("mlops job %s", current.job));
+	SetConfigOption("application_name", psprintf("mlops job %s", current.job), PGC_USERSET, PGC_S_SESSION);
 	timeout = RegisterTimeout(USER_TIMEOUT, on_timeout);
 	context = AllocSetContextCreate(TopMemoryContext, "mlops job", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);

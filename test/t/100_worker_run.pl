@@ -33,7 +33,7 @@ sub result
 {
 	my ($job, $command, $columns, $options, $database) = @_;
 	$options = defined $options ? ", $options" : '';
-	sql(qq{SELECT mlops.schedule('$job', 'manual', \$\$$command\$\$, retry_delay => '0'$options); SELECT mlops.run_job('$job')}, $database);
+	sql(qq{SELECT mlops.schedule('$job', 'manual', \$job\$$command\$job\$, retry_delay => '0'$options); SELECT mlops.run_job('$job')}, $database);
 	return ended($job, $columns, $database);
 }
 
@@ -63,7 +63,7 @@ is(sql(q{SELECT extra FROM note ORDER BY run DESC LIMIT 1}), '7MB', 'and with it
 
 my ($ret, $out, $err) = $node->psql('postgres', q{
 	SET SESSION AUTHORIZATION ann;
-	SELECT mlops.schedule('anns', 'manual', 'SELECT * FROM mlops.job_run');
+	SELECT mlops.schedule('anns', 'manual', 'SELECT * FROM mlops.job_run', retries => 0);
 	SELECT mlops.run_job('anns')});
 is(ended('anns', 'status, sqlstate, message'), 'failed|42501|permission denied for table job_run', 'and its rights');
 
@@ -71,7 +71,7 @@ is(ended('anns', 'status, sqlstate, message'), 'failed|42501|permission denied f
 # What a command is
 #
 is(result('error', 'SELECT 1/0', 'status, sqlstate, message, context, attempt', 'retries => 1'),
-	sql(q{SELECT 'failed', '22012', 'division by zero', context, 2 FROM mlops.job_runs WHERE job = 'error' LIMIT 1}), 'an error is recorded, and the run repeated');
+	sql(q{SELECT 'failed', '22012', 'division by zero', context, 2 FROM mlops.job_runs WHERE job = 'error' ORDER BY id DESC LIMIT 1}), 'an error is recorded, and the run repeated');
 is(result('syntax', 'SELEC 1', 'status, sqlstate', 'retries => 0'), 'failed|42601', 'a command that is none');
 is(result('several', 'INSERT INTO note (extra) VALUES (1); INSERT INTO note (extra) VALUES (2)', 'status, message, rows'), 'succeeded|INSERT 1|1', 'several statements');
 is(result('atomic', q{INSERT INTO note (extra) VALUES ('half'); SELECT 1/0}, 'status', 'retries => 0'), 'failed', 'are one transaction');
