@@ -64,8 +64,7 @@ typedef struct Starting
 
 static Starting starting[MAX_STARTING];
 
-/* the lack of worker slots was reported */
-static bool lack_reported = false;
+static TimestampTz lacked_at = DT_NOBEGIN;	/* when last no worker was free */
 static bool databases_reported = false;
 
 /*
@@ -189,15 +188,17 @@ launch(Oid database, Starting *place)
 {
 	if (!mlops_scheduler_register(database, true, &place->handle))
 	{
-		if (!lack_reported)
+		TimestampTz now = GetCurrentTimestamp();
+
+		/* once, as long as it goes on */
+		if (TimestampDifferenceExceeds(lacked_at, now, LOOK_TIME))
 			ereport(LOG,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("no background worker is free for a scheduler of mlops"),
 					 errhint("Consider increasing max_worker_processes.")));
-		lack_reported = true;
+		lacked_at = now;
 		return false;
 	}
-	lack_reported = false;
 	place->database = database;
 	return true;
 }

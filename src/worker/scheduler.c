@@ -105,7 +105,7 @@ static List *workers = NIL;
 static List *gone = NIL;		/* of Worker: those that ended since the last look */
 static bool recover = true;
 static TimestampTz purged_at = DT_NOBEGIN;
-static bool lack_reported = false;
+static TimestampTz lacked_at = DT_NOBEGIN;	/* when last no worker was free */
 
 bool
 mlops_is_scheduler(void)
@@ -540,18 +540,18 @@ start_worker(int64 run, Oid owner, int entry)
 	}
 	result = mlops_job_register(MyDatabaseId, owner, run, entry, &worker->handle);
 	if (result)
-	{
 		workers = lappend(workers, worker);
-		lack_reported = false;
-	}
 	else
 	{
-		if (!lack_reported)
+		TimestampTz now = GetCurrentTimestamp();
+
+		/* once, as long as it goes on */
+		if (TimestampDifferenceExceeds(lacked_at, now, LONG_WAIT))
 			ereport(LOG,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("no background worker is free for a job of mlops"),
 					 errhint("Consider increasing max_worker_processes, or lowering mlops.max_running_jobs.")));
-		lack_reported = true;
+		lacked_at = now;
 		pfree(worker);
 	}
 	MemoryContextSwitchTo(old);
