@@ -80,8 +80,9 @@ for my $i (1 .. $kills)
 	else
 	{
 		my ($signal, $type) = $what =~ /^(term-)?(.*)/;
-		my @pids = eval { pids($type) };
-		next unless @pids;
+		soon(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'mlops $type'});
+		my @pids = pids($type);
+		redo unless @pids;
 		kill defined $signal ? 15 : 9, $pids[ number(scalar @pids) ];
 	}
 	$done{$what}++;
