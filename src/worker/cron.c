@@ -564,7 +564,8 @@ next_cron(const MlopsSchedule *schedule, const MlopsZone *zone, int64 from, int6
 
 		/* certain times of the day that the change skips, and that it repeats */
 		repeated = PG_INT64_MIN;
-		if (!schedule->wild && Abs(later_offset - offset) < LARGE_CHANGE)
+		if (!schedule->wild &&
+			later_offset - offset < LARGE_CHANGE && offset - later_offset < LARGE_CHANGE)
 		{
 			if (later_offset > offset && end >= from && end <= upto &&
 				next_local(schedule, end + offset, end + later_offset, &local))
