@@ -8,7 +8,7 @@
 # Goals of the first kind bring what they need and work in build/ alone; they
 # are test/setup/run.sh's.  doc/development.md lists them all.
 
-PRIVATE = demo check unit fuzz lint regress pgtap isolation tap bench server stop
+PRIVATE = demo check unit fuzz lint regress pgtap isolation tap torture bench server stop
 
 ifneq (,$(filter $(PRIVATE),$(MAKECMDGOALS)))
 

@@ -226,38 +226,46 @@ DECLARE
     moved integer := 0;
 BEGIN
     FOR j IN
-        SELECT * FROM mlops.job
-        WHERE enabled AND next_run_at <= at
-        ORDER BY next_run_at LIMIT 500
-        FOR NO KEY UPDATE SKIP LOCKED
+        SELECT * FROM mlops.job x
+        WHERE x.enabled AND x.next_run_at <= at
+          -- what was missed is queued by the hundred
+          AND NOT (x.missed = 'all' AND x.next_run_at < missed_before
+                   AND (SELECT count(*) FROM mlops.job_run r WHERE r.job_id = x.id AND r.finished_at IS NULL) >= 100)
+        ORDER BY x.next_run_at LIMIT 500
+        FOR NO KEY UPDATE OF x SKIP LOCKED
     LOOP
-        SELECT count(*) INTO open_runs FROM mlops.job_run r WHERE r.job_id = j.id AND r.finished_at IS NULL;
-        due := j.next_run_at;
-        IF j.missed = 'all' THEN
-            -- one after the other, a hundred in the queue at most
-            CONTINUE WHEN open_runs >= 100 AND due < missed_before;
-            LOOP
+        BEGIN
+            SELECT count(*) INTO open_runs FROM mlops.job_run r WHERE r.job_id = j.id AND r.finished_at IS NULL;
+            due := j.next_run_at;
+            IF j.missed = 'all' THEN
+                LOOP
+                    PERFORM mlops._add_run(j, at, 'schedule', due,
+                                           CASE WHEN j.overlap = 'skip' AND open_runs > 0 AND due >= missed_before
+                                                THEN 'the run before it had not ended' END);
+                    open_runs := open_runs + 1;
+                    following := mlops.next_run(j.schedule, due, j.time_zone);
+                    EXIT WHEN following IS NULL OR following > at OR open_runs >= 100;
+                    due := following;
+                END LOOP;
+            ELSE
+                due := coalesce(mlops._last_run(j.schedule, j.next_run_at, at, j.time_zone), j.next_run_at);
+                IF due > j.next_run_at THEN
+                    PERFORM mlops._add_run(j, at, 'schedule', j.next_run_at,
+                                           format('missed, with any other before %s', due));
+                END IF;
                 PERFORM mlops._add_run(j, at, 'schedule', due,
-                                       CASE WHEN j.overlap = 'skip' AND open_runs > 0 AND due >= missed_before
-                                            THEN 'the run before it had not ended' END);
-                open_runs := open_runs + 1;
+                                       CASE WHEN j.missed = 'skip' AND due < missed_before THEN 'missed'
+                                            WHEN j.overlap = 'skip' AND open_runs > 0
+                                                THEN 'the run before it had not ended' END);
                 following := mlops.next_run(j.schedule, due, j.time_zone);
-                EXIT WHEN following IS NULL OR following > at OR open_runs >= 100;
-                due := following;
-            END LOOP;
-        ELSE
-            due := coalesce(mlops._last_run(j.schedule, j.next_run_at, at, j.time_zone), j.next_run_at);
-            IF due > j.next_run_at THEN
-                PERFORM mlops._add_run(j, at, 'schedule', j.next_run_at,
-                                       format('missed, with any other before %s', due));
             END IF;
-            PERFORM mlops._add_run(j, at, 'schedule', due,
-                                   CASE WHEN j.missed = 'skip' AND due < missed_before THEN 'missed'
-                                        WHEN j.overlap = 'skip' AND open_runs > 0
-                                            THEN 'the run before it had not ended' END);
-            following := mlops.next_run(j.schedule, due, j.time_zone);
-        END IF;
-        UPDATE mlops.job SET next_run_at = following WHERE id = j.id;
+            UPDATE mlops.job SET next_run_at = following WHERE id = j.id;
+        EXCEPTION WHEN data_exception OR SQLSTATE 'ML060' THEN
+            -- such as a time zone that an update took away: the others go on
+            UPDATE mlops.job
+            SET enabled = false, next_run_at = NULL, disabled_reason = format('its times cannot be computed: %s', SQLERRM)
+            WHERE id = j.id;
+        END;
         moved := moved + 1;
     END LOOP;
     RETURN moved;

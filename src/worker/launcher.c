@@ -120,6 +120,7 @@ read_databases(int *ndatabases)
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
+	pgstat_report_stat(true);
 	MemoryContextSwitchTo(context);
 	return result;
 }

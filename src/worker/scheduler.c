@@ -357,6 +357,9 @@ look_at_workers(void)
 			: is_job_worker(worker->pid))
 			continue;
 		release_entry(worker);
+		if (worker->handle != NULL)
+			pfree(worker->handle);
+		worker->handle = NULL;
 		workers = foreach_delete_current(workers, cell);
 		gone = lappend(gone, worker);
 		recover = true;

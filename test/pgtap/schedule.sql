@@ -3,7 +3,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(113);
+SELECT plan(116);
 
 SET TimeZone = 'UTC';
 CREATE ROLE regress_jobs_ann LOGIN;
@@ -235,6 +235,16 @@ SELECT mlops._queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlop
 SELECT pg_temp.clock('2026-06-01 10:23:00');
 SELECT mlops._queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
 SELECT is((SELECT ROW(enabled, failures)::text FROM mlops.jobs WHERE job = 'nologin'), ROW(false, 3)::text, 'three times');
+
+-- one job that cannot be understood any more
+SELECT mlops.schedule('bad', '* * * * *', 'SELECT 1'), mlops.schedule('good', '* * * * *', 'SELECT 1');
+UPDATE mlops.job SET time_zone = 'Gone/Away' WHERE name = 'bad';
+SELECT pg_temp.clock('2026-06-01 10:24:00');
+SELECT is(mlops._queue_due(mlops._now()), 2, 'a job whose time zone has gone');
+SELECT is((SELECT ROW(enabled, disabled_reason)::text FROM mlops.jobs WHERE job = 'bad'),
+    ROW(false, 'its times cannot be computed: time zone "Gone/Away" not recognized')::text, 'is disabled');
+SELECT is(pg_temp.states('good'), '10:24 queued', 'and the others go on');
+DELETE FROM mlops.job WHERE name IN ('bad', 'good');
 
 -- what is old goes
 SELECT pg_temp.clock('2026-12-01 00:00:00');
