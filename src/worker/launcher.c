@@ -64,7 +64,7 @@ typedef struct Starting
 
 static Starting starting[MAX_STARTING];
 
-static TimestampTz lacked_at = DT_NOBEGIN;	/* when last no worker was free */
+static TimestampTz lacked_at = 0;	/* when last no worker was free */
 static bool databases_reported = false;
 
 /*

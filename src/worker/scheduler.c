@@ -105,7 +105,7 @@ static List *workers = NIL;
 static List *gone = NIL;		/* of Worker: those that ended since the last look */
 static bool recover = true;
 static TimestampTz purged_at = DT_NOBEGIN;
-static TimestampTz lacked_at = DT_NOBEGIN;	/* when last no worker was free */
+static TimestampTz lacked_at = 0;	/* when last no worker was free */
 
 bool
 mlops_is_scheduler(void)
