@@ -275,6 +275,18 @@ COMMENT ON FUNCTION mlops._queue_due(timestamp with time zone) IS
     'Puts the runs that are due at a time into the queue, by the policies for missed runs and overlap; returns the number of jobs.';
 REVOKE ALL ON FUNCTION mlops._queue_due(timestamp with time zone) FROM PUBLIC;
 
+-- How many runs wait to start now, of which more than 16 do not matter.
+CREATE FUNCTION mlops._ready_runs(at timestamp with time zone) RETURNS integer
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*)::integer
+    FROM (SELECT FROM mlops.job_run r WHERE r.status = 'queued' AND r.start_after <= at LIMIT 16) q
+$$;
+COMMENT ON FUNCTION mlops._ready_runs(timestamp with time zone) IS
+    'Number of runs that wait to start now, 16 at most.';
+REVOKE ALL ON FUNCTION mlops._ready_runs(timestamp with time zone) FROM PUBLIC;
+
 -- Choose up to n runs to start now.  One whose owner cannot run it fails here.
 CREATE FUNCTION mlops._start_runs(at timestamp with time zone, n integer)
     RETURNS TABLE (run_id bigint, run_owner oid)

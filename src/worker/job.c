@@ -126,10 +126,7 @@ leave(int code, Datum arg)
 	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
 	entry = &mlops_worker_state->entries[args.entry];
 	if (entry->used && entry->pid == MyProcPid)
-	{
-		entry->used = false;
-		entry->pid = 0;
-	}
+		mlops_entry_free(entry);
 	/* one that did not start us is not told by the postmaster */
 	slot = mlops_slot_of(args.database);
 	if (slot != NULL)

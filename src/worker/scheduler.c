@@ -92,6 +92,9 @@ typedef struct Look
 	bool		again;			/* there is more to do at once */
 	TimestampTz at;
 	TimestampTz next;			/* when something is due */
+	int			ready;			/* runs that could start */
+	int			nplaces;		/* entries that were reserved for them */
+	int			places[MAX_STARTS];
 	int			nstarts;
 	int64		runs[MAX_STARTS];
 	Oid			owners[MAX_STARTS];
@@ -332,10 +335,7 @@ release_entry(const Worker *worker)
 	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
 	entry = &mlops_worker_state->entries[worker->entry];
 	if (entry->used && entry->run == worker->run)
-	{
-		entry->used = false;
-		entry->pid = 0;
-	}
+		mlops_entry_free(entry);
 	LWLockRelease(mlops_worker_state->lock);
 }
 
@@ -449,11 +449,39 @@ choose_starts(Look *look, int room)
 }
 
 /*
- * One transaction in which everything that is due is decided; room is for how
- * many runs there are places.
+ * Places for workers: reserves up to wanted, whose numbers (-1 without shared
+ * memory) it writes into entries.  No more than are needed now: the places are
+ * those of all databases.
+ */
+static int
+reserve_places(int wanted, int *entries)
+{
+	int			n = 0;
+
+	while (n < Min(wanted, MAX_STARTS))
+	{
+		if (mlops_worker_state == NULL)
+		{
+			if (list_length(workers) + n >= Min(mlops_max_running_jobs, mlops_max_running_jobs_per_database))
+				break;
+			entries[n] = -1;
+		}
+		else
+		{
+			entries[n] = mlops_entry_reserve(MyDatabaseId);
+			if (entries[n] < 0)
+				break;
+		}
+		n++;
+	}
+	return n;
+}
+
+/*
+ * One transaction in which everything that is due is decided.
  */
 static void
-look_around(Look *look, int room)
+look_around(Look *look)
 {
 	memset(look, 0, sizeof(*look));
 	look->at = mlops_clock_now();
@@ -476,8 +504,10 @@ look_around(Look *look, int room)
 		if (mlops_scheduler)
 		{
 			moved = DatumGetInt32(call_at("_queue_due", look->at));
-			if (room > 0)
-				choose_starts(look, room);
+			look->ready = DatumGetInt32(call_at("_ready_runs", look->at));
+			look->nplaces = reserve_places(look->ready, look->places);
+			if (look->nplaces > 0)
+				choose_starts(look, look->nplaces);
 		}
 		if (purged_at == DT_NOBEGIN || TimestampDifferenceExceeds(purged_at, look->at, PURGE_TIME))
 		{
@@ -562,39 +592,6 @@ start_worker(int64 run, Oid owner, int entry)
 }
 
 /*
- * Places for workers: reserves up to MAX_STARTS, whose numbers (-1 without
- * shared memory) it writes into entries.  *limited: there would be more, but
- * for the limit of all databases.
- */
-static int
-reserve_places(int *entries, bool *limited)
-{
-	int			n = 0;
-
-	*limited = false;
-	if (!mlops_scheduler)
-		return 0;
-	while (n < MAX_STARTS)
-	{
-		if (mlops_worker_state == NULL)
-		{
-			if (list_length(workers) + n >= Min(mlops_max_running_jobs, mlops_max_running_jobs_per_database))
-				break;
-			entries[n] = -1;
-		}
-		else
-		{
-			entries[n] = mlops_entry_reserve(MyDatabaseId);
-			*limited = entries[n] == -2;
-			if (entries[n] < 0)
-				break;
-		}
-		n++;
-	}
-	return n;
-}
-
-/*
  * The entries of workers that a scheduler before us reserved, and which did
  * not start: nobody else gives them back.
  */
@@ -609,7 +606,7 @@ release_forgotten_entries(void)
 		MlopsEntry *entry = &mlops_worker_state->entries[i];
 
 		if (entry->used && entry->database == MyDatabaseId && entry->pid == 0)
-			entry->used = false;
+			mlops_entry_free(entry);
 	}
 	LWLockRelease(mlops_worker_state->lock);
 }
@@ -622,9 +619,6 @@ static long
 work(void)
 {
 	Look		look;
-	int			entries[MAX_STARTS];
-	int			room;
-	bool		limited;
 	bool		lack = false;
 	bool		adopted = false;
 	long		wait;
@@ -632,20 +626,19 @@ work(void)
 
 	look_at_workers();
 	note_look();
-	room = reserve_places(entries, &limited);
-	look_around(&look, room);
+	look_around(&look);
 
-	for (int i = 0; i < room; i++)
+	for (int i = 0; i < look.nplaces; i++)
 	{
-		if (i < look.nstarts && !lack && start_worker(look.runs[i], look.owners[i], entries[i]))
+		if (i < look.nstarts && !lack && start_worker(look.runs[i], look.owners[i], look.places[i]))
 			continue;
 		if (i < look.nstarts)
 		{
 			lack = true;
 			unstart(look.runs[i]);
 		}
-		if (entries[i] >= 0)
-			mlops_entry_release(entries[i]);
+		if (look.places[i] >= 0)
+			mlops_entry_release(look.places[i]);
 	}
 
 	if (!look.installed)
@@ -668,7 +661,7 @@ work(void)
 		wait = LONG_WAIT;
 	else
 		wait = Min(LONG_WAIT, TimestampDifferenceMilliseconds(mlops_clock_now(), look.next));
-	if (lack || limited || adopted || !of_launcher)
+	if (lack || adopted || look.ready > look.nplaces || !of_launcher)
 		return Min(wait, SHORT_WAIT);
 
 	if (workers == NIL && wait > STAY_TIME)

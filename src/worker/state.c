@@ -259,7 +259,13 @@ mlops_entry_reserve(Oid database)
 	if (here >= mlops_max_running_jobs_per_database)
 		result = -1;
 	else if (all >= mlops_max_running_jobs || free < 0)
+	{
+		MlopsSlot  *slot = mlops_slot_of(database);
+
+		if (slot != NULL)
+			slot->waiting = true;
 		result = -2;
+	}
 	else
 	{
 		mlops_worker_state->entries[free] = (MlopsEntry) {
@@ -271,12 +277,30 @@ mlops_entry_reserve(Oid database)
 	return result;
 }
 
+/*
+ * Free an entry, and wake the schedulers that have waited for one.
+ */
+void
+mlops_entry_free(MlopsEntry *entry)
+{
+	Assert(LWLockHeldByMe(mlops_worker_state->lock));
+	entry->used = false;
+	entry->pid = 0;
+	for (int i = 0; i < MLOPS_MAX_DATABASES; i++)
+	{
+		MlopsSlot  *slot = &mlops_worker_state->slots[i];
+
+		if (slot->waiting && slot->latch != NULL)
+			SetLatch(slot->latch);
+		slot->waiting = false;
+	}
+}
+
 void
 mlops_entry_release(int number)
 {
 	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
-	mlops_worker_state->entries[number].used = false;
-	mlops_worker_state->entries[number].pid = 0;
+	mlops_entry_free(&mlops_worker_state->entries[number]);
 	LWLockRelease(mlops_worker_state->lock);
 }
 

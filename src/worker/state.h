@@ -44,6 +44,7 @@ typedef struct MlopsSlot
 	TimestampTz heartbeat;		/* when the scheduler last looked */
 	TimestampTz hold_until;		/* nobody may enter before */
 	int			failures;		/* of schedulers, in a row */
+	bool		waiting;		/* for the end of a worker of any database */
 	bool		told;			/* that the database is read-only */
 } MlopsSlot;
 
@@ -76,6 +77,7 @@ extern void mlops_worker_state_init(void);
 /* under the lock */
 extern MlopsSlot *mlops_slot_of(Oid database);
 extern void mlops_wake_launcher(void);
+extern void mlops_entry_free(MlopsEntry *entry);
 
 /* take and release the lock */
 extern void mlops_wake_database(Oid database);

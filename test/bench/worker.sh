@@ -52,13 +52,14 @@ before=$(ticks)
 sleep 20
 echo "processor time of the launcher then: $(awk "BEGIN { print ($(ticks) - $before) / 20.0 }") % of a core"
 
-begin=$(ask postgres "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '10 seconds', 'YYYY-MM-DD HH24:MI:SS')")
+begin=$(ask postgres "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '30 seconds', 'YYYY-MM-DD HH24:MI:SS')")
 each "SELECT count(mlops.schedule(format('near%s-%s', s, i), format('once at %s', to_char(timestamp '$begin' + s * interval '1 second', 'YYYY-MM-DD HH24:MI:SSZ')), 'SELECT 1'))
 	FROM generate_series(1, $seconds) s, generate_series(1, $((rate / databases))) i" > /dev/null
-sleep 8
+while [ "$(ask postgres "SELECT now() AT TIME ZONE 'UTC' < timestamp '$begin'")" = t ]; do sleep 0.2; done
 before=$(ticks)
-sleep $((seconds + 5))
-echo "processor time of launcher and schedulers under load: $(awk "BEGIN { print ($(ticks) - $before) / ($seconds + 5.0) }") % of a core"
+sleep $((seconds - 2))
+echo "processor time of launcher and schedulers under load: $(awk "BEGIN { print ($(ticks) - $before) / ($seconds - 2.0) }") % of a core"
+sleep 10
 for ((i = 1; i <= databases; i++)); do
 	ask "bank$i" "SELECT extract(epoch FROM started_at - scheduled_at) * 1000 FROM mlops.job_runs WHERE status = 'succeeded'"
 done | sort -n | awk '{ v[NR] = $1 } END {
