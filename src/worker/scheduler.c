@@ -334,7 +334,8 @@ release_entry(const Worker *worker)
 		return;
 	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
 	entry = &mlops_worker_state->entries[worker->entry];
-	if (entry->used && entry->run == worker->run)
+	/* by now it may be that of another database, whose runs have numbers of their own */
+	if (entry->used && entry->database == MyDatabaseId && entry->run == worker->run)
 		mlops_entry_free(entry);
 	LWLockRelease(mlops_worker_state->lock);
 }

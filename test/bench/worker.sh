@@ -65,6 +65,8 @@ for ((i = 1; i <= databases; i++)); do
 done | sort -n | awk '{ v[NR] = $1 } END {
 	printf "start delay of %d runs: median %.1f ms, 99th percentile %.1f ms, longest %.1f ms\n", NR, v[int((NR + 1) / 2)], v[int(NR * 0.99)], v[NR] }'
 
+each "SELECT 'not succeeded: ' || concat_ws(', ', status, sqlstate, message, count(*)) FROM mlops.job_runs WHERE status <> 'succeeded' GROUP BY status, sqlstate, message"
+
 ask bank1 "SELECT mlops.schedule('soon', 'every 5 seconds', 'SELECT 1')" > /dev/null
 sleep 6
 pid=$(ask postgres "SELECT pid FROM pg_stat_activity WHERE backend_type = 'mlops scheduler' AND datname = 'bank1'")
