@@ -8,7 +8,7 @@
 # Goals of the first kind bring what they need and work in build/ alone; they
 # are test/setup/run.sh's.  doc/development.md lists them all.
 
-PRIVATE = demo check unit fuzz lint regress pgtap isolation tap bench server stop
+PRIVATE = demo check unit fuzz lint regress pgtap isolation tap torture bench server stop
 
 ifneq (,$(filter $(PRIVATE),$(MAKECMDGOALS)))
 
@@ -111,7 +111,7 @@ purge:
 # The C tests that need no server.  One that needs another library says so in
 # a line of its own: /* link: -lxgboost */
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/*.c)))
-UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/audit/encode.o src/training/snapshot_hash.o,$(OBJS))
+UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/audit/encode.o src/training/snapshot_hash.o src/worker/cron.o,$(OBJS))
 FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
 FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # a C file of test/bench that no script there names is a benchmark by itself

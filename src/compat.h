@@ -98,6 +98,23 @@ extern int	no_such_variable
 #define MlopsPlanPermission RangeTblEntry
 #endif
 
+/* a portal runs once in any case since 18 (15a79c73111) */
+#if PG_VERSION_NUM >= 180000
+#define mlops_portal_run(portal, toplevel, dest, qc) \
+	PortalRun(portal, FETCH_ALL, toplevel, dest, dest, qc)
+#else
+#define mlops_portal_run(portal, toplevel, dest, qc) \
+	PortalRun(portal, FETCH_ALL, toplevel, true, dest, dest, qc)
+#endif
+
+/* whether the present user owns a database */
+#if PG_VERSION_NUM >= 160000
+#define mlops_owns_database(database) \
+	object_ownercheck(DatabaseRelationId, database, GetUserId())
+#else
+#define mlops_owns_database(database) pg_database_ownercheck(database, GetUserId())
+#endif
+
 /* the module can name itself since 18 (9324c8c5806) */
 #ifdef PG_MODULE_MAGIC_EXT
 #define MLOPS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "mlops", .version = MLOPS_VERSION)

@@ -17,6 +17,8 @@
 #include "audit/checkpoint.h"
 #include "forest/forest.h"
 #include "guc.h"
+#include "worker/clock.h"
+#include "worker/state.h"
 
 /* mlops.simd: the best that the machine has */
 #define SIMD_AUTO	MLOPS_NUM_SIMD
@@ -47,7 +49,16 @@ int			mlops_approval_lifetime = 7 * SECS_PER_DAY;
 bool		mlops_require_change_ref = false;
 int			mlops_ratification_period = SECS_PER_DAY;
 bool		mlops_allow_session_authorization = false;
+bool		mlops_scheduler = true;
+int			mlops_max_running_jobs = 4;
+int			mlops_max_running_jobs_per_database = 4;
+int			mlops_crash_delay = 300;
+int			mlops_job_run_retention = 90 * 24 * 60;
+bool		mlops_superuser_jobs = true;
 static int	simd = SIMD_AUTO;
+
+/* known to clock.c alone, by its assign hook */
+static char *debug_clock = NULL;
 
 /*
  * Refuse an instruction set that the machine lacks.
@@ -226,6 +237,62 @@ mlops_guc_init(void)
 							   "",
 							   PGC_USERSET, 0,
 							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("mlops.scheduler",
+							 "Starts the jobs that are due.",
+							 "Turned off, no new run begins in any database; what runs is not stopped.",
+							 &mlops_scheduler,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.max_running_jobs",
+							"Jobs that may run at the same time in all databases together.",
+							"Each takes one of max_worker_processes, as do the launcher and each scheduler.",
+							&mlops_max_running_jobs,
+							4, 1, MLOPS_MAX_JOB_WORKERS,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.max_running_jobs_per_database",
+							"Jobs that may run at the same time in one database.",
+							NULL,
+							&mlops_max_running_jobs_per_database,
+							4, 1, MLOPS_MAX_JOB_WORKERS,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.crash_delay",
+							"Shortest time after which a run that may have crashed the server is tried again.",
+							"It leaves time to disable the job.",
+							&mlops_crash_delay,
+							300, 0, 86400,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.job_run_retention",
+							"Time for which finished runs of jobs are kept.",
+							"0 keeps them for ever. The last run of a job is always kept.",
+							&mlops_job_run_retention,
+							90 * 24 * 60, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("mlops.superuser_jobs",
+							 "Runs jobs whose owner is a superuser.",
+							 NULL,
+							 &mlops_superuser_jobs,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mlops.debug_clock",
+							   "Time at which the clock of the scheduler stands, for tests.",
+							   "Empty lets it go; otherwise a time of the form YYYY-MM-DD HH:MM:SS in UTC.",
+							   &debug_clock,
+							   "",
+							   PGC_SUSET, GUC_NOT_IN_SAMPLE,
+							   mlops_clock_check, mlops_clock_assign, NULL);
 
 	MarkGUCPrefixReserved("mlops");
 }

@@ -32,6 +32,13 @@ extern int	mlops_ratification_period;	/* s */
 extern bool mlops_allow_session_authorization;
 extern char *mlops_experiment;
 
+extern bool mlops_scheduler;
+extern int	mlops_max_running_jobs;
+extern int	mlops_max_running_jobs_per_database;
+extern int	mlops_crash_delay;	/* s */
+extern int	mlops_job_run_retention;	/* min; 0 keeps all */
+extern bool mlops_superuser_jobs;
+
 extern void mlops_guc_init(void);
 
 #endif							/* MLOPS_GUC_H */

@@ -17,6 +17,9 @@
 #include "registry/shared_cache.h"
 #include "scoring/stat_models.h"
 #include "shared.h"
+#include "worker/hooks.h"
+#include "worker/launcher.h"
+#include "worker/state.h"
 
 MLOPS_MODULE_MAGIC;
 
@@ -49,4 +52,11 @@ _PG_init(void)
 	mlops_shared_cache_init();
 	mlops_stat_models_init();
 	mlops_progress_init();
+
+	/* pg_upgrade brings up servers in which nothing may run by itself */
+	if (IsBinaryUpgrade)
+		return;
+	mlops_worker_state_init();
+	mlops_worker_hooks_init();
+	mlops_launcher_init();
 }

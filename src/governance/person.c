@@ -32,6 +32,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -79,6 +80,12 @@ mlops_check_checker(PG_FUNCTION_ARGS)
 	char	   *hint = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	mlops_caller();
+	if (MyBgworkerEntry != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_SAME_PERSON),
+				 errmsg("background processes cannot approve"),
+				 errdetail("A job runs as its owner without a person who looks at what it approves."),
+				 hint ? errhint("%s", hint) : 0));
 	if (superuser_arg(me))
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_SAME_PERSON),

@@ -6,6 +6,7 @@
 #	check		every test
 #	unit fuzz lint regress pgtap isolation tap
 #			one suite of the tests
+#	torture		kills while jobs run, 1000 of them or MLOPS_TORTURE
 #	bench		the benchmarks
 #	server		start the demo's server, say how to connect
 #	stop		stop every private server
@@ -114,6 +115,11 @@ case $goal in
 		;;
 	check)
 		run_suites $SUITES
+		;;
+	torture)
+		export MLOPS_TORTURE=${MLOPS_TORTURE:-1000}
+		TEST_TIMEOUT=14400 TESTS=110_worker_crash
+		run_suites tap
 		;;
 	bench)
 		run_benchmarks

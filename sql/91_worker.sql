@@ -1,0 +1,171 @@
+-- file: sql/91_worker.sql
+-- Jobs, their history and their processes, as users see them.
+
+-- Jobs whose owner the viewer is, or is a member of; all of them for superusers.
+CREATE VIEW mlops.jobs WITH (security_barrier) AS
+    SELECT j.id,
+           j.name AS job,
+           j.kind,
+           pg_catalog.pg_get_userbyid(j.owner) AS owner,
+           j.schedule,
+           j.time_zone,
+           j.command,
+           j.enabled,
+           CASE WHEN NOT j.enabled THEN 'disabled'
+                WHEN EXISTS (SELECT FROM mlops.job_run r
+                             WHERE r.job_id OPERATOR(pg_catalog.=) j.id AND r.finished_at IS NULL
+                               AND r.status OPERATOR(pg_catalog.=) ANY (ARRAY['starting', 'running'])) THEN 'running'
+                WHEN EXISTS (SELECT FROM mlops.job_run r
+                             WHERE r.job_id OPERATOR(pg_catalog.=) j.id AND r.finished_at IS NULL) THEN 'queued'
+                WHEN j.next_run_at IS NULL THEN 'idle'
+                ELSE 'scheduled' END AS status,
+           j.next_run_at,
+           j.last_run_at,
+           j.last_status,
+           j.last_success_at,
+           j.failures,
+           j.disabled_reason,
+           j.priority,
+           j.overlap,
+           j.missed,
+           j.timeout,
+           j.retries,
+           j.retry_delay,
+           j.max_failures,
+           j.created_at,
+           j.created_by,
+           j.changed_at
+    FROM mlops.job j
+    WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
+       OR EXISTS (SELECT FROM pg_catalog.pg_roles r
+                  WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USER AND r.rolsuper);
+COMMENT ON VIEW mlops.jobs IS
+    'Jobs whose owner the viewer is or is a member of: schedule, command, policies, next and last run, failed runs in a row.';
+
+CREATE VIEW mlops.job_runs WITH (security_barrier) AS
+    SELECT r.id,
+           r.job_name AS job,
+           pg_catalog.pg_get_userbyid(r.owner) AS owner,
+           r.cause,
+           r.attempt,
+           r.previous_id,
+           r.status,
+           r.scheduled_at,
+           r.queued_at,
+           r.start_after,
+           r.started_at,
+           r.finished_at,
+           r.finished_at OPERATOR(pg_catalog.-) r.started_at AS duration,
+           r.rows,
+           r.message,
+           r.sqlstate,
+           r.detail,
+           r.hint,
+           r.context,
+           r.pid,
+           r.cpu_time,
+           r.peak_memory,
+           r.command
+    FROM mlops.job_run r
+    WHERE pg_catalog.pg_has_role(r.owner, 'USAGE')
+       OR EXISTS (SELECT FROM pg_catalog.pg_roles s
+                  WHERE s.rolname OPERATOR(pg_catalog.=) CURRENT_USER AND s.rolsuper);
+COMMENT ON VIEW mlops.job_runs IS
+    'Each time that a job was due, queued or run: status, times, rows, message, SQLSTATE and context of an error, process, milliseconds of CPU, peak memory in bytes; of jobs whose owner the viewer is or is a member of.';
+
+CREATE FUNCTION mlops.stat_workers(OUT process text, OUT database oid, OUT pid integer, OUT state text,
+                                   OUT run bigint, OUT since timestamp with time zone,
+                                   OUT heartbeat timestamp with time zone,
+                                   OUT next_due timestamp with time zone, OUT failures integer) RETURNS SETOF record
+    LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'mlops_stat_workers';
+COMMENT ON FUNCTION mlops.stat_workers() IS 'The rows of the view mlops.stat_workers.';
+
+CREATE VIEW mlops.stat_workers WITH (security_barrier) AS
+    SELECT w.process,
+           d.datname AS database,
+           w.pid,
+           w.state,
+           r.job,
+           w.run,
+           w.since,
+           w.heartbeat,
+           w.next_due,
+           w.failures
+    FROM mlops.stat_workers() w
+    LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) w.database
+    LEFT JOIN mlops.job_runs r
+        ON r.id OPERATOR(pg_catalog.=) w.run
+           AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+COMMENT ON VIEW mlops.stat_workers IS
+    'The launcher, the scheduler of each database and each job worker of the cluster: process, state, last look at the jobs (heartbeat), next time at which a sleeping scheduler starts, failures in a row; no row without preload.';
+
+-- Thresholds: a run is late after a minute, a job is failing after three
+-- failed runs in a row, and silent without a success for three of its periods.
+CREATE FUNCTION mlops._health(OUT status text, OUT message text, OUT scheduler text, OUT jobs bigint,
+                              OUT enabled bigint, OUT disabled_by_failures bigint, OUT running bigint,
+                              OUT queued bigint, OUT late bigint, OUT failing bigint, OUT silent bigint,
+                              OUT failed_last_hour bigint, OUT last_success_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    at timestamptz := mlops._now();
+    w record;
+BEGIN
+    SELECT count(*), count(*) FILTER (WHERE j.enabled),
+           count(*) FILTER (WHERE NOT j.enabled AND j.disabled_reason IS NOT NULL),
+           count(*) FILTER (WHERE j.enabled AND j.next_run_at < at - interval '1 minute'),
+           count(*) FILTER (WHERE j.enabled AND j.failures >= 3),
+           count(*) FILTER (WHERE j.enabled AND coalesce(j.last_success_at, j.created_at)
+                                  < at - 3 * (mlops.next_run(j.schedule, j.next_run_at, j.time_zone) - j.next_run_at)),
+           max(j.last_success_at)
+    INTO jobs, enabled, disabled_by_failures, late, failing, silent, last_success_at
+    FROM mlops.job j;
+    SELECT count(*) FILTER (WHERE r.status IN ('starting', 'running')), count(*) FILTER (WHERE r.status = 'queued'),
+           late + count(*) FILTER (WHERE r.status = 'queued' AND r.start_after < at - interval '1 minute')
+    INTO running, queued, late
+    FROM mlops.job_run r WHERE r.finished_at IS NULL;
+    SELECT count(*) INTO failed_last_hour FROM mlops.job_run r
+    WHERE r.settled AND r.finished_at > at - interval '1 hour' AND r.status IN ('failed', 'timeout', 'crashed');
+
+    SELECT s.state, s.pid, l.pid AS launcher INTO w
+    FROM mlops.stat_workers() l
+    LEFT JOIN mlops.stat_workers() s
+        ON s.process = 'scheduler' AND s.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    WHERE l.process = 'launcher';
+    scheduler := CASE
+        WHEN pg_is_in_recovery() THEN 'standby'
+        WHEN NOT current_setting('mlops.scheduler')::boolean THEN 'off'
+        WHEN w.launcher IS NOT NULL THEN coalesce(w.state, 'unknown')
+        WHEN EXISTS (SELECT FROM pg_stat_activity a
+                     WHERE a.backend_type = 'mlops scheduler' AND a.datname = current_database()) THEN 'running'
+        ELSE 'stopped' END;
+
+    message := concat_ws('; ',
+        CASE WHEN scheduler = 'stopped' AND enabled > 0 THEN 'no scheduler runs' END,
+        CASE WHEN scheduler = 'off' AND enabled > 0 THEN 'mlops.scheduler is off' END,
+        CASE WHEN scheduler = 'failed' THEN 'the scheduler fails, see the log of the server' END,
+        CASE WHEN late > 0 AND scheduler <> 'standby' THEN format('late runs: %s', late) END,
+        CASE WHEN disabled_by_failures > 0 THEN format('jobs disabled after failures: %s', disabled_by_failures) END,
+        CASE WHEN failing > 0 THEN format('failing jobs: %s', failing) END,
+        CASE WHEN silent > 0 AND scheduler <> 'standby' THEN format('jobs without a success for three periods: %s', silent) END);
+    status := CASE
+        WHEN message = '' THEN 'ok'
+        WHEN scheduler IN ('stopped', 'failed') OR late > 0 OR silent > 0 THEN 'critical'
+        ELSE 'warning' END;
+END
+$$;
+COMMENT ON FUNCTION mlops._health() IS 'Body of mlops.health().';
+REVOKE ALL ON FUNCTION mlops._health() FROM PUBLIC;
+
+CREATE FUNCTION mlops.health(OUT status text, OUT message text, OUT scheduler text, OUT jobs bigint,
+                             OUT enabled bigint, OUT disabled_by_failures bigint, OUT running bigint,
+                             OUT queued bigint, OUT late bigint, OUT failing bigint, OUT silent bigint,
+                             OUT failed_last_hour bigint, OUT last_success_at timestamp with time zone) RETURNS record
+    LANGUAGE C STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'mlops_private_call';
+COMMENT ON FUNCTION mlops.health() IS
+    'Whether the jobs of this database run: status ok, warning or critical with the reasons, state of the scheduler, numbers of jobs and runs, those late by more than a minute, failing three times in a row, or silent (without success for three periods); numbers only, of all jobs, for everybody.';
+
+GRANT SELECT ON mlops.jobs, mlops.job_runs, mlops.stat_workers TO PUBLIC;
