@@ -28,7 +28,7 @@ typedef struct Costs
 } Costs;
 
 static const Costs costs[MLOPS_NUM_SIMD] = {
-	[MLOPS_SIMD_PLAIN] = {0.12, 1.5, 9, 11},
+	[MLOPS_SIMD_PLAIN] = {0.14, 1.5, 9, 11},
 	[MLOPS_SIMD_AVX2] = {0.06, 1.5, 9, 11},
 	[MLOPS_SIMD_AVX512] = {0.03, 0.7, 2.5, 11}
 };
