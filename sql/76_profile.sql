@@ -29,7 +29,7 @@ CREATE FUNCTION mlops.profile(query text)
     RETURNS TABLE(name text, type text, kind text, rows bigint, nulls bigint, nans bigint, infinities bigint,
                   distinct_count float8, exact boolean, min float8, max float8, mean float8, stddev float8,
                   quantiles float8[], top_values jsonb, bins mlops.bins, bin_counts bigint[], sketch mlops.sketch)
-    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 30
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000000 ROWS 30
     AS 'MODULE_PATHNAME', 'mlops_profile';
 COMMENT ON FUNCTION mlops.profile(text) IS
     'A row per column of a SELECT, which runs once with the caller''s rights: counts, moments, quantiles 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95 and 0.99, frequent values, bins and sketch, in bounded memory; a column of a type without sketch is unsupported and only counted; error 22023.';
@@ -89,6 +89,36 @@ COMMENT ON FUNCTION mlops._check_profile(text, integer) IS
     'Id of a version that the caller manages and that has no profile; errors 42501 and ML051.';
 REVOKE ALL ON FUNCTION mlops._check_profile(text, integer) FROM PUBLIC;
 
+-- What events hold of a profile, and what mlops.verify_audit() compares them with.
+CREATE FUNCTION mlops._profile_state(version_id bigint) RETURNS jsonb
+    LANGUAGE SQL STABLE STRICT
+    SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$
+    SELECT CASE WHEN count(*) > 0 THEN
+               jsonb_build_object(
+                   'columns', count(*),
+                   'sha256', mlops._digest(string_agg(
+                       jsonb_build_array(p.role, p.name, p.type, p.kind, encode(sha256(mlops.sketch_send(p.sketch)), 'hex'),
+                                         p.bins, p.bin_counts, p.source, p.query, mlops._utc(p.created_at), p.created_by,
+                                         p.caller)::text, E'\n' ORDER BY p.position))) END
+    FROM mlops.profile_column p WHERE p.version_id = _profile_state.version_id
+$$;
+COMMENT ON FUNCTION mlops._profile_state(bigint) IS
+    'State of the profile of a version by the id of its row; NULL if it has none.';
+REVOKE ALL ON FUNCTION mlops._profile_state(bigint) FROM PUBLIC;
+
+CREATE FUNCTION mlops._state_profile() RETURNS TABLE (model text, version integer, alias text, subject text, state jsonb)
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.name, v.version, NULL::text, NULL::text, mlops._profile_state(p.version_id)
+    FROM (SELECT DISTINCT c.version_id FROM mlops.profile_column c) p
+    LEFT JOIN mlops.version v ON v.id = p.version_id
+    LEFT JOIN mlops.model m ON m.id = v.model_id
+$$;
+COMMENT ON FUNCTION mlops._state_profile() IS 'States of all profiles of versions.';
+REVOKE ALL ON FUNCTION mlops._state_profile() FROM PUBLIC;
+
 CREATE FUNCTION mlops._store_profile(model text, version integer, source text, query text, roles text[],
                                      names text[], types text[], kinds text[], sketches mlops.sketch[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -105,14 +135,8 @@ BEGIN
           FROM unnest(roles, names, types, kinds, sketches) WITH ORDINALITY
                AS u (role, name, type, kind, sketch, position)
           OFFSET 0) c;
-    PERFORM mlops._audit(action => 'version.profile', model => model, version => version,
-                         state_after => (SELECT jsonb_build_object(
-                                             'source', _store_profile.source, 'columns', count(*),
-                                             'rows', max(mlops.row_count(p.sketch)),
-                                             'sha256', encode(sha256(convert_to(string_agg(
-                                                 format('%s %s %s %s', p.role, p.name, encode(sha256(mlops.sketch_send(p.sketch)), 'hex'), p.bins),
-                                                 E'\n' ORDER BY p.position), 'UTF8')), 'hex'))
-                                         FROM mlops.profile_column p WHERE p.version_id = target));
+    PERFORM mlops._audit(action => 'profile.set', model => model, version => version,
+                         state_after => mlops._profile_state(target));
 END
 $$;
 COMMENT ON FUNCTION mlops._store_profile(text, integer, text, text, text[], text[], text[], text[], mlops.sketch[]) IS
