@@ -344,7 +344,8 @@ AS $$
           FROM (VALUES ('audit_event', 56), ('checkpoint', 56), ('version', 56), ('run', 56), ('alias_change', 56),
                        ('model', 40), ('policy', 40), ('suspension', 40), ('safety_action', 40), ('identity', 56),
                        ('request', 40), ('approval', 56), ('measurement', 56), ('card', 40), ('gate', 40),
-                       ('traffic', 40), ('golden_row', 56)) t (name, bits),
+                       ('traffic', 40), ('golden_row', 56),
+                       ('profile_column', 56)) t (name, bits),
                (VALUES ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) b (event, bit)
           WHERE t.bits & b.bit <> 0) w
     WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
