@@ -39,4 +39,8 @@
 #define ERRCODE_MLOPS_POLICY				MAKE_SQLSTATE('M','L','0','4','2')
 #define ERRCODE_MLOPS_REQUEST_ENDED			MAKE_SQLSTATE('M','L','0','4','3')
 
+/* monitoring */
+#define ERRCODE_MLOPS_DRIFT_METHOD			MAKE_SQLSTATE('M','L','0','5','3')
+#define ERRCODE_MLOPS_BINS_MISMATCH			MAKE_SQLSTATE('M','L','0','5','4')
+
 #endif							/* MLOPS_ERRORS_H */
