@@ -245,22 +245,24 @@ mlops_sample_stddev(const MlopsSample *sample, MlopsCheck check)
  * at least a share i / bins of the rows up to them.  Equal edges are one.
  */
 int
-mlops_quantile_edges(const MlopsSample *sample, int bins, double *edges, MlopsCheck check)
+mlops_quantile_edges(const MlopsSample *sample, const MlopsSample *other, int bins,
+					 double *edges, MlopsCheck check)
 {
 	static const MlopsSample none = {0};
+	int64		rows = sample->rows + (other ? other->rows : 0);
 	int			num_edges = 0;
 	int			i = 1;
 	MlopsPairs	pairs;
 
-	mlops_pairs_start(&pairs, sample, &none, check);
+	mlops_pairs_start(&pairs, sample, other ? other : &none, check);
 	while (i < bins && mlops_pairs_next(&pairs))
 	{
 		bool		is_edge = false;
 
 		/* rank / rows >= i / bins, in parts so that nothing overflows */
 		while (i < bins &&
-			   pairs.reference_so_far >=
-			   sample->rows / bins * i + (sample->rows % bins * i + bins - 1) / bins)
+			   pairs.reference_so_far + pairs.current_so_far >=
+			   rows / bins * i + (rows % bins * i + bins - 1) / bins)
 		{
 			is_edge = true;
 			i++;
@@ -272,16 +274,16 @@ mlops_quantile_edges(const MlopsSample *sample, int bins, double *edges, MlopsCh
 }
 
 /*
- * The distinct values of a sample, ascending, if there are no more than limit.
+ * The distinct values, ascending, if there are no more than limit.
  */
 int
-mlops_distinct_values(const MlopsSample *sample, double *values, int limit)
+mlops_distinct_values(const MlopsSample *sample, const MlopsSample *other, double *values, int limit)
 {
 	static const MlopsSample none = {0};
 	int			count = 0;
 	MlopsPairs	pairs;
 
-	mlops_pairs_start(&pairs, sample, &none, NULL);
+	mlops_pairs_start(&pairs, sample, other ? other : &none, NULL);
 	while (mlops_pairs_next(&pairs))
 	{
 		if (count == limit)

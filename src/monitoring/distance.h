@@ -120,13 +120,16 @@ extern double mlops_wasserstein(const MlopsSample *reference, const MlopsSample 
 extern double mlops_sample_stddev(const MlopsSample *sample, MlopsCheck check);
 
 /*
- * Bins of a reference: at most so many edges, ascending and distinct, at its
- * quantiles; bins reach up to and including an edge, the last one beyond.
+ * Bins of a sample, or of two together: at most so many edges, ascending and
+ * distinct, at its quantiles; bins reach up to and including an edge, the last
+ * one beyond.  The other sample may be NULL.
  */
-extern int	mlops_quantile_edges(const MlopsSample *sample, int bins, double *edges, MlopsCheck check);
+extern int	mlops_quantile_edges(const MlopsSample *sample, const MlopsSample *other, int bins,
+								 double *edges, MlopsCheck check);
 
-/* distinct values of a sample, at most limit of them; limit + 1 if there are more */
-extern int	mlops_distinct_values(const MlopsSample *sample, double *values, int limit);
+/* distinct values, at most limit of them; limit + 1 if there are more */
+extern int	mlops_distinct_values(const MlopsSample *sample, const MlopsSample *other,
+								  double *values, int limit);
 
 /* rows per bin; num_edges + 1 bins */
 extern void mlops_count_edges(const MlopsSample *sample, const double *edges, int num_edges,

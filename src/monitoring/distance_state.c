@@ -219,10 +219,10 @@ bin_numbers(const MlopsSample *reference, const MlopsSample *current, int bins,
 	int			num;
 
 	basis->numbers = palloc(sizeof(double) * (Max(bins, VALUES_MAX) + 1));
-	num = mlops_distinct_values(reference, basis->numbers, VALUES_MAX);
+	num = mlops_distinct_values(reference, NULL, basis->numbers, VALUES_MAX);
 	basis->kind = num <= VALUES_MAX ? "values" : "quantiles";
 	if (num > VALUES_MAX)
-		num = mlops_quantile_edges(reference, bins, basis->numbers, mlops_check_interrupts);
+		num = mlops_quantile_edges(reference, NULL, bins, basis->numbers, mlops_check_interrupts);
 	basis->num_bins = num + 1;
 	basis->reference = palloc(sizeof(int64) * basis->num_bins);
 	basis->current = palloc(sizeof(int64) * basis->num_bins);
