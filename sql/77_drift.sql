@@ -20,6 +20,22 @@ CREATE TYPE mlops.drift_result AS (
 COMMENT ON TYPE mlops.drift_result IS
     'Comparison of a current sample with a reference: value of the method, p-value if both came from one distribution, the limit of the effect that was broken or is next, verdict (ok, warn, fail, insufficient, or NULL where the method has none), rows used of each, values skipped (NULL, NaN, infinite, or without a flag), and all that is needed to compute it again.';
 
+CREATE TYPE mlops.column_drift AS (
+    feature text,
+    method text,
+    value float8,
+    p_value float8,
+    threshold float8,
+    verdict text,
+    n_reference bigint,
+    n_current bigint,
+    skipped bigint,
+    definition jsonb,
+    problem text
+);
+COMMENT ON TYPE mlops.column_drift IS
+    'Comparison of one column of two queries: its name, the fields of mlops.drift_result, and why it could not be compared, if so.';
+
 CREATE TYPE mlops.limits AS (
     lower float8,
     upper float8
@@ -38,6 +54,16 @@ CREATE FUNCTION mlops.drift_counts(reference_counts bigint[], current_counts big
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_drift_of_counts';
 COMMENT ON FUNCTION mlops.drift_counts(bigint[], bigint[], text, jsonb) IS
     'Compares the rows of two samples per frozen bin by a method: psi, js, js_divergence, kl, hellinger, tvd, linf, chi2 or chi2_gof; error ML053 for one that needs values, ML054 if the numbers of bins differ, 22023 for an unknown method or option.';
+CREATE FUNCTION mlops.drift_columns(reference text, current text, method text DEFAULT 'psi', options jsonb DEFAULT '{}')
+    RETURNS SETOF mlops.column_drift
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mlops_drift_columns';
+COMMENT ON FUNCTION mlops.drift_columns(text, text, text, jsonb) IS
+    'Compares the columns of equal name of two queries by a method of mlops.drift, one row each; a column that cannot be compared is insufficient and says why; the queries run as the caller and only read; error 22023 for a text that is not one SELECT.';
+CREATE FUNCTION mlops.csi(reference text, current text, options jsonb DEFAULT '{}')
+    RETURNS SETOF mlops.column_drift
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mlops_drift_columns';
+COMMENT ON FUNCTION mlops.csi(text, text, jsonb) IS
+    'Characteristic stability index of each column of two queries, 0 upwards: psi over the bins of the reference; the queries run as the caller and only read; error 22023 for a text that is not one SELECT (Siddiqi 2006).';
 CREATE FUNCTION mlops.benjamini_hochberg(p_values float8[]) RETURNS float8[]
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_benjamini_hochberg_array';
 COMMENT ON FUNCTION mlops.benjamini_hochberg(float8[]) IS

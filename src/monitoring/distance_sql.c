@@ -27,18 +27,6 @@
 #include "metrics/aggregate.h"
 #include "monitoring/distance_state.h"
 
-/* fields of mlops.drift_result */
-#define DRIFT_METHOD		0
-#define DRIFT_VALUE			1
-#define DRIFT_P_VALUE		2
-#define DRIFT_THRESHOLD		3
-#define DRIFT_VERDICT		4
-#define DRIFT_N_REFERENCE	5
-#define DRIFT_N_CURRENT		6
-#define DRIFT_SKIPPED		7
-#define DRIFT_DEFINITION	8
-#define DRIFT_FIELDS		9
-
 /* elements of an array between two looks for a cancel */
 #define CHECK_INTERVAL		65536
 
@@ -190,36 +178,16 @@ value_result(FunctionCallInfo fcinfo, double value)
 }
 
 /*
- * A comparison as mlops.drift_result.  The number of skipped values is the sum
- * of what skipped has, which may be NULL, and of unassigned.
+ * A comparison as mlops.drift_result.
  */
 static Datum
 drift_result(FunctionCallInfo fcinfo, const MlopsDriftOptions *options, const MlopsDrift *drift,
 			 const MlopsDriftBasis *basis, const MlopsSkipped *skipped, int64 unassigned)
 {
-	Datum		values[DRIFT_FIELDS] = {0};
-	bool		nulls[DRIFT_FIELDS] = {false};
-	int64		num_skipped = unassigned;
+	Datum		values[MLOPS_DRIFT_FIELDS];
+	bool		nulls[MLOPS_DRIFT_FIELDS];
 
-	for (int s = 0; skipped && s < 2; s++)
-		num_skipped += skipped[s].nulls + skipped[s].nans + skipped[s].infinities;
-
-	values[DRIFT_METHOD] = CStringGetTextDatum(mlops_method_names[options->method]);
-	values[DRIFT_VALUE] = Float8GetDatum(drift->value);
-	nulls[DRIFT_VALUE] = isnan(drift->value);
-	values[DRIFT_P_VALUE] = Float8GetDatum(drift->p_value);
-	nulls[DRIFT_P_VALUE] = isnan(drift->p_value);
-	values[DRIFT_THRESHOLD] = Float8GetDatum(drift->threshold);
-	nulls[DRIFT_THRESHOLD] = isnan(drift->threshold);
-	if (drift->verdict == MLOPS_VERDICT_NONE)
-		nulls[DRIFT_VERDICT] = true;
-	else
-		values[DRIFT_VERDICT] = CStringGetTextDatum(mlops_verdict_names[drift->verdict]);
-	values[DRIFT_N_REFERENCE] = Int64GetDatum(drift->n_reference);
-	values[DRIFT_N_CURRENT] = Int64GetDatum(drift->n_current);
-	values[DRIFT_SKIPPED] = Int64GetDatum(num_skipped);
-	values[DRIFT_DEFINITION] = JsonbPGetDatum(mlops_drift_definition(options, drift, basis,
-																	 skipped, unassigned));
+	mlops_drift_fields(options, drift, basis, skipped, unassigned, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(mlops_row_tupdesc(fcinfo), values, nulls)));
 }
 

@@ -17,6 +17,7 @@
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -34,6 +35,17 @@
 #define LISTED_MAX			256
 
 #define BINS_MAX			10000
+
+/* fields of mlops.drift_result */
+#define DRIFT_METHOD		0
+#define DRIFT_VALUE			1
+#define DRIFT_P_VALUE		2
+#define DRIFT_THRESHOLD		3
+#define DRIFT_VERDICT		4
+#define DRIFT_N_REFERENCE	5
+#define DRIFT_N_CURRENT		6
+#define DRIFT_SKIPPED		7
+#define DRIFT_DEFINITION	8
 
 /*
  * A new state in the given memory context.
@@ -537,4 +549,37 @@ mlops_drift_definition(const MlopsDriftOptions *options, const MlopsDrift *drift
 	}
 	appendStringInfoChar(&json, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
+/*
+ * A comparison as the fields of mlops.drift_result.  The number of skipped
+ * values is the sum of what skipped has, which may be NULL, and of unassigned.
+ */
+void
+mlops_drift_fields(const MlopsDriftOptions *options, const MlopsDrift *drift,
+				   const MlopsDriftBasis *basis, const MlopsSkipped *skipped, int64 unassigned,
+				   Datum *values, bool *nulls)
+{
+	int64		num_skipped = unassigned;
+
+	memset(nulls, false, sizeof(bool) * MLOPS_DRIFT_FIELDS);
+	for (int s = 0; skipped && s < 2; s++)
+		num_skipped += skipped[s].nulls + skipped[s].nans + skipped[s].infinities;
+
+	values[DRIFT_METHOD] = CStringGetTextDatum(mlops_method_names[options->method]);
+	values[DRIFT_VALUE] = Float8GetDatum(drift->value);
+	nulls[DRIFT_VALUE] = isnan(drift->value);
+	values[DRIFT_P_VALUE] = Float8GetDatum(drift->p_value);
+	nulls[DRIFT_P_VALUE] = isnan(drift->p_value);
+	values[DRIFT_THRESHOLD] = Float8GetDatum(drift->threshold);
+	nulls[DRIFT_THRESHOLD] = isnan(drift->threshold);
+	nulls[DRIFT_VERDICT] = drift->verdict == MLOPS_VERDICT_NONE;
+	values[DRIFT_VERDICT] = (Datum) 0;
+	if (drift->verdict != MLOPS_VERDICT_NONE)
+		values[DRIFT_VERDICT] = CStringGetTextDatum(mlops_verdict_names[drift->verdict]);
+	values[DRIFT_N_REFERENCE] = Int64GetDatum(drift->n_reference);
+	values[DRIFT_N_CURRENT] = Int64GetDatum(drift->n_current);
+	values[DRIFT_SKIPPED] = Int64GetDatum(num_skipped);
+	values[DRIFT_DEFINITION] = JsonbPGetDatum(mlops_drift_definition(options, drift, basis,
+																	 skipped, unassigned));
 }

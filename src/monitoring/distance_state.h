@@ -73,4 +73,11 @@ extern Jsonb *mlops_drift_definition(const MlopsDriftOptions *options, const Mlo
 									 const MlopsDriftBasis *basis, const MlopsSkipped *skipped,
 									 int64 unassigned);
 
+/* columns of mlops.drift_result */
+#define MLOPS_DRIFT_FIELDS	9
+
+extern void mlops_drift_fields(const MlopsDriftOptions *options, const MlopsDrift *drift,
+							   const MlopsDriftBasis *basis, const MlopsSkipped *skipped,
+							   int64 unassigned, Datum *values, bool *nulls);
+
 #endif							/* MLOPS_DISTANCE_STATE_H */
