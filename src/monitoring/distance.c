@@ -23,6 +23,9 @@
 #define ZERO_SHARE			0.0001
 #define LEAST_STDDEV		0.001
 
+/* psi over bins that are nearly empty: what chi2 must be below to fail */
+#define SPARSE_ALPHA_FAIL	0.01
+
 const char *const mlops_method_names[MLOPS_NUM_METHODS] = {
 	"psi", "js", "js_divergence", "kl", "hellinger", "tvd", "linf", "chi2", "chi2_gof",
 	"ks", "wasserstein", "wasserstein_norm", "energy", "anderson_darling", "cramer_von_mises"
@@ -402,6 +405,10 @@ judge(MlopsDrift *drift, const MlopsDriftOptions *options)
 {
 	double		warn = options->warn;
 	double		fail = options->fail;
+	double		alpha_fail = options->alpha_fail;
+
+	if (drift->is_sparse)
+		alpha_fail = Min(alpha_fail, SPARSE_ALPHA_FAIL);
 
 	/* beyond what chance brings, psi alone knows its limit in its own unit */
 	if (options->method == MLOPS_PSI && drift->n_reference > 0 && drift->n_current > 0)
@@ -421,14 +428,14 @@ judge(MlopsDrift *drift, const MlopsDriftOptions *options)
 		drift->verdict = MLOPS_VERDICT_INSUFFICIENT;
 	else if (!(drift->effect >= warn || drift->effect >= fail))
 		drift->verdict = MLOPS_VERDICT_OK;
-	else if (isnan(drift->p_value))
+	else if (isnan(drift->p_judged))
 		drift->verdict = MLOPS_VERDICT_INSUFFICIENT;
-	else if (drift->effect >= fail && drift->p_value < options->alpha_fail)
+	else if (drift->effect >= fail && drift->p_judged < alpha_fail)
 	{
 		drift->verdict = MLOPS_VERDICT_FAIL;
 		drift->threshold = fail;
 	}
-	else if (drift->effect >= warn && drift->p_value < options->alpha)
+	else if (drift->effect >= warn && drift->p_judged < options->alpha)
 		drift->verdict = MLOPS_VERDICT_WARN;
 	else
 		drift->verdict = MLOPS_VERDICT_OK;
@@ -486,6 +493,18 @@ mlops_drift_counts(MlopsDrift *drift, const MlopsDriftOptions *options,
 		drift->df = Max(drift->bins - 1, 0);
 		drift->p_value = mlops_chi2_sf(drift->value / (1 / (double) drift->n_reference +
 													   1 / (double) drift->n_current), drift->df);
+		drift->p_judged = drift->p_value;
+
+		/*
+		 * Where so many bins are nearly empty that chi2 would merge them, the
+		 * limit of chance does not hold, and chi2 must agree.
+		 */
+		test = mlops_test_chi2(reference, current, num_bins, true);
+		if (drift->df > 0 && !(test.df == drift->df))
+		{
+			drift->is_sparse = true;
+			drift->p_judged = isnan(test.p_value) ? NAN : Max(drift->p_value, test.p_value);
+		}
 	}
 	else
 	{
@@ -500,6 +519,7 @@ mlops_drift_counts(MlopsDrift *drift, const MlopsDriftOptions *options,
 			drift->value = test.statistic;
 		else if (isnan(test.p_value) && drift->bins == 1)
 			drift->p_value = 1; /* a constant that stayed as it was */
+		drift->p_judged = drift->p_value;
 	}
 	judge(drift, options);
 }
@@ -554,6 +574,7 @@ mlops_drift_samples(MlopsDrift *drift, const MlopsDriftOptions *options,
 	}
 	drift->value = test.statistic;
 	drift->p_value = test.p_value;
+	drift->p_judged = test.p_tied;
 	drift->exact = test.exact;
 
 	/* the p-value of a Wasserstein distance is that of ks */

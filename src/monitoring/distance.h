@@ -82,6 +82,8 @@ typedef struct MlopsDrift
 	int64		n_current;
 	double		value;			/* NaN if not defined */
 	double		p_value;		/* NaN if there is none */
+	double		p_judged;		/* what the verdict looks at, see doc/drift.md */
+	bool		is_sparse;		/* psi: too many bins are nearly empty */
 	double		effect;			/* what the limits are compared with */
 	double		df;				/* of the test; 0 if it has none */
 	bool		exact;			/* p was counted, not approximated */
@@ -90,7 +92,7 @@ typedef struct MlopsDrift
 	MlopsVerdict verdict;
 } MlopsDrift;
 
-/* counts are overwritten by chi2 and chi2_gof, and for other methods if chi2 tests them */
+/* counts are overwritten, as the test may merge them */
 extern void mlops_drift_counts(MlopsDrift *drift, const MlopsDriftOptions *options,
 							   int64 *reference, int64 *current, int num_bins);
 

@@ -282,7 +282,7 @@ mlops_drift_columns(PG_FUNCTION_ARGS)
 			mlops_two_samples_compare(column->samples, &options, &drift, &basis);
 		else
 		{
-			drift.value = drift.p_value = drift.threshold = get_float8_nan();
+			drift.value = drift.p_value = drift.p_judged = drift.threshold = get_float8_nan();
 			drift.verdict = MLOPS_VERDICT_INSUFFICIENT;
 		}
 		values[0] = CStringGetTextDatum(column->name);

@@ -495,6 +495,8 @@ mlops_drift_definition(const MlopsDriftOptions *options, const MlopsDrift *drift
 		appendStringInfo(&json, ", \"exact\": %s", drift->exact ? "true" : "false");
 	if (drift->df > 0)
 		append_number(&json, "df", drift->df);
+	if (drift->p_judged != drift->p_value && !isnan(drift->p_value))
+		append_number(&json, "p_judged", drift->p_judged);
 	if (effect)
 	{
 		appendStringInfo(&json, ", \"effect\": \"%s\"", effect);

@@ -200,7 +200,7 @@ occupied_cells(int64 *reference, int64 *current, int num_bins, double *n, double
 MlopsTest
 mlops_test_chi2(int64 *reference, int64 *current, int num_bins, bool merge)
 {
-	MlopsTest	test = {NAN, NAN, 0, false};
+	MlopsTest	test = {NAN, NAN, 0, false, NAN};
 	MlopsSum	sum = {0};
 	double		n;
 	double		m;
@@ -226,7 +226,7 @@ mlops_test_chi2(int64 *reference, int64 *current, int num_bins, bool merge)
 	}
 	test.statistic = mlops_sum_value(&sum);
 	test.df = left - 1;
-	test.p_value = mlops_chi2_sf(test.statistic, test.df);
+	test.p_value = test.p_tied = mlops_chi2_sf(test.statistic, test.df);
 	return test;
 }
 
@@ -239,7 +239,7 @@ mlops_test_chi2(int64 *reference, int64 *current, int num_bins, bool merge)
 MlopsTest
 mlops_test_chi2_gof(int64 *reference, int64 *current, int num_bins, bool merge)
 {
-	MlopsTest	test = {NAN, NAN, 0, false};
+	MlopsTest	test = {NAN, NAN, 0, false, NAN};
 	MlopsSum	sum = {0};
 	double		n;
 	double		m;
@@ -272,6 +272,6 @@ mlops_test_chi2_gof(int64 *reference, int64 *current, int num_bins, bool merge)
 	}
 	test.statistic = mlops_sum_value(&sum);
 	test.df = left - 1;
-	test.p_value = mlops_chi2_sf(test.statistic, test.df);
+	test.p_value = test.p_tied = mlops_chi2_sf(test.statistic, test.df);
 	return test;
 }

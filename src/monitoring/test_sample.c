@@ -225,7 +225,7 @@ MlopsTest
 mlops_test_ks(const MlopsSample *reference, const MlopsSample *current, void *room,
 			  MlopsCheck check)
 {
-	MlopsTest	test = {NAN, NAN, 0, false};
+	MlopsTest	test = {NAN, NAN, 0, false, NAN};
 	int64		n = reference->rows;
 	int64		m = current->rows;
 	MlopsPairs	pairs;
@@ -264,7 +264,63 @@ mlops_test_ks(const MlopsSample *reference, const MlopsSample *current, void *ro
 		}
 		test.p_value = mlops_kolmogorov_sf(Max((int64) rint(size), 1), test.statistic);
 	}
+	test.p_tied = test.p_value;
 	return test;
+}
+
+/*
+ * Quadratic statistics
+ *
+ * If both samples come from one distribution with function H, then nm/(n+m)
+ * times the integral of the squared difference of their distribution
+ * functions, over any measure, is in the limit a weighted sum of chi-squared
+ * variables, whose first three cumulants are integrals over the kernel
+ * H(x)(1-H(y)), x <= y.  In order of x and y these are products of sums that
+ * one walk adds up, and H may have steps.  p is the tail of the gamma
+ * distribution that has the same three cumulants.
+ */
+typedef struct Quadratic
+{
+	MlopsSum	integral;
+	MlopsSum	mean;
+	MlopsSum	second;
+	MlopsSum	third;
+	double		below;			/* integral so far of H^2 */
+	double		product;		/* and of H(1-H) times the one so far */
+} Quadratic;
+
+/*
+ * Add an interval or a point of the measure weight, where H is h.
+ */
+static void
+quadratic_add(Quadratic *quadratic, double gap, double h, double weight)
+{
+	double		tail = 1 - h;
+
+	mlops_sum_add(&quadratic->integral, gap * gap * weight);
+	mlops_sum_add(&quadratic->mean, h * tail * weight);
+	mlops_sum_add(&quadratic->second, tail * tail * weight * (2 * quadratic->below + h * h * weight));
+	mlops_sum_add(&quadratic->third, tail * tail * weight *
+				  (6 * quadratic->product + 3 * h * tail * weight * quadratic->below +
+				   h * h * h * tail * weight * weight));
+	quadratic->product += h * tail * weight * (quadratic->below + h * h * weight / 2);
+	quadratic->below += h * h * weight;
+}
+
+static double
+quadratic_p_value(const Quadratic *quadratic, double n, double m)
+{
+	double		all = n + m;
+	double		k1 = mlops_sum_value(&quadratic->mean) * all / (all - 1);
+	double		k2 = 2 * mlops_sum_value(&quadratic->second);
+	double		k3 = 8 * mlops_sum_value(&quadratic->third);
+	double		observed = n * m / all * mlops_sum_value(&quadratic->integral);
+	double		shape = 4 * k2 * k2 * k2 / (k3 * k3);
+	double		scale = k3 / (2 * k2);
+
+	if (!(k2 > 0) || !(k3 > 0))
+		return observed > 0 ? 0 : 1;
+	return mlops_gamma_sf(shape, (observed - k1) / scale + shape);
 }
 
 /*
@@ -365,19 +421,23 @@ cvm_exact(int64 n, int64 m, int64 least, double *table, MlopsCheck check)
 /*
  * The two-sample test of Cramer and von Mises, with midranks.  p is exact for
  * small samples without ties (with ties, as close as an order without them
- * comes), else from the limit distribution after Anderson (1962).
+ * comes), else from the limit distribution after Anderson (1962).  Midranks
+ * within ties add to the statistic what is no difference at all, so that with
+ * many ties p is far too small; p_tied is right then.
  */
 MlopsTest
 mlops_test_cvm(const MlopsSample *reference, const MlopsSample *current, void *room,
 			   MlopsCheck check)
 {
-	MlopsTest	test = {NAN, NAN, 0, false};
+	MlopsTest	test = {NAN, NAN, 0, false, NAN};
 	double		n = (double) reference->rows;
 	double		m = (double) current->rows;
 	double		all = n + m;
 	double		product = n * m;
 	MlopsSum	sum_n = {0};
 	MlopsSum	sum_m = {0};
+	Quadratic	quadratic = {{0}};
+	bool		ties = false;
 	MlopsPairs	pairs;
 	double		sum;
 
@@ -408,6 +468,10 @@ mlops_test_cvm(const MlopsSample *reference, const MlopsSample *current, void *r
 			mlops_sum_add(s == 0 ? &sum_n : &sum_m,
 						  c[s] * gap * gap + c[s] * (c[s] * c[s] - 1) / 12);
 		}
+		ties |= c[0] + c[1] > 1;
+		quadratic_add(&quadratic,
+					  (double) pairs.reference_so_far / n - (double) pairs.current_so_far / m,
+					  (so_far[0] + so_far[1] + c[0] + c[1]) / all, (c[0] + c[1]) / all);
 	}
 	sum = n * mlops_sum_value(&sum_n) + m * mlops_sum_value(&sum_m);
 	test.statistic = sum / (product * all) - (4 * product - 1) / (6 * all);
@@ -442,6 +506,7 @@ mlops_test_cvm(const MlopsSample *reference, const MlopsSample *current, void *r
 
 		test.p_value = Max(1 - mlops_cramer_von_mises_cdf(scaled), 0);
 	}
+	test.p_tied = ties ? quadratic_p_value(&quadratic, n, m) : test.p_value;
 	return test;
 }
 
@@ -463,7 +528,7 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 	static const double fit[] = {-1.077770279820486, -1.0082265644652515, 0.018198094574111343};
 	const double least = 0.325;
 	const double greatest = 6.546;
-	MlopsTest	test = {NAN, NAN, 0, false};
+	MlopsTest	test = {NAN, NAN, 0, false, NAN};
 	double		sizes[2];
 	double		all;
 	MlopsSum	sums[2] = {{0}, {0}};
@@ -534,6 +599,7 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 		test.p_value = 0.001;
 	else
 		test.p_value = exp(fit[0] + test.statistic * (fit[1] + test.statistic * fit[2]));
+	test.p_tied = test.p_value;
 	return test;
 }
 
@@ -544,28 +610,16 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 /*
  * The energy distance of Szekely and Rizzo in the form of scipy, the root of
  * twice the integral of the squared difference of the distribution functions.
- *
- * If both samples come from one distribution with function H, then nm/(n+m)
- * times the integral is a weighted sum of chi-squared variables, whose first
- * three cumulants are integrals over the kernel H(x)(1-H(y)), x <= y.  In
- * order of x and y these are products of sums that one walk adds up.  p is
- * the tail of the gamma distribution that has the same three cumulants.
  */
 MlopsTest
 mlops_test_energy(const MlopsSample *reference, const MlopsSample *current, MlopsCheck check)
 {
-	MlopsTest	test = {NAN, NAN, 0, false};
+	MlopsTest	test = {NAN, NAN, 0, false, NAN};
 	double		n = (double) reference->rows;
 	double		m = (double) current->rows;
-	double		all = n + m;
-	MlopsPairs	pairs;
-	MlopsSum	integral = {0};
-	MlopsSum	mean = {0};
-	MlopsSum	second = {0};
-	MlopsSum	third = {0};
-	double		below = 0;		/* integral so far of H^2 */
-	double		product = 0;	/* integral so far of H(1-H) below */
+	Quadratic	quadratic = {{0}};
 	double		before = 0;
+	MlopsPairs	pairs;
 
 	if (n == 0 || m == 0)
 		return test;
@@ -575,39 +629,12 @@ mlops_test_energy(const MlopsSample *reference, const MlopsSample *current, Mlop
 	{
 		double		i = (double) (pairs.reference_so_far - pairs.reference);
 		double		j = (double) (pairs.current_so_far - pairs.current);
-		double		width = first ? 0 : pairs.value - before;
-		double		gap = i / n - j / m;
-		double		h = (i + j) / all;
-		double		tail = 1 - h;
 
-		/* within the interval H is constant: the parts of x = y are exact */
-		mlops_sum_add(&integral, gap * gap * width);
-		mlops_sum_add(&mean, h * tail * width);
-		mlops_sum_add(&second, tail * tail * width * (2 * below + h * h * width));
-		mlops_sum_add(&third, tail * tail * width *
-					  (6 * product + 3 * h * tail * width * below +
-					   h * h * h * tail * width * width));
-		product += h * tail * width * (below + h * h * width / 2);
-		below += h * h * width;
+		if (!first)
+			quadratic_add(&quadratic, i / n - j / m, (i + j) / (n + m), pairs.value - before);
 		before = pairs.value;
 	}
-	test.statistic = sqrt(2 * mlops_sum_value(&integral));
-
-	{
-		double		k1 = mlops_sum_value(&mean) * all / (all - 1);
-		double		k2 = 2 * mlops_sum_value(&second);
-		double		k3 = 8 * mlops_sum_value(&third);
-		double		observed = n * m / all * mlops_sum_value(&integral);
-
-		if (!(k2 > 0) || !(k3 > 0))
-			test.p_value = observed > 0 ? 0 : 1;
-		else
-		{
-			double		shape = 4 * k2 * k2 * k2 / (k3 * k3);
-			double		scale = k3 / (2 * k2);
-
-			test.p_value = mlops_gamma_sf(shape, (observed - k1) / scale + shape);
-		}
-	}
+	test.statistic = sqrt(2 * mlops_sum_value(&quadratic.integral));
+	test.p_value = test.p_tied = quadratic_p_value(&quadratic, n, m);
 	return test;
 }
