@@ -117,6 +117,6 @@ COMMENT ON AGGREGATE mlops.page_hinkley(float8, jsonb) IS
     'Positions, rows in order, counted from 0, at which values have exceeded their mean by the threshold in sum; options are min_instances, delta, threshold and alpha; NULL without rows, error 22023 for a value that is not finite or an unknown option (Page 1954).';
 
 CREATE FUNCTION mlops.first_alarm(alarms bigint[]) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS
-    'SELECT alarms[pg_catalog.array_lower(alarms, 1)]';
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT alarms[array_lower(alarms, 1)] $$;
 COMMENT ON FUNCTION mlops.first_alarm(bigint[]) IS 'The first of the positions that a detector found; NULL if it found none.';
