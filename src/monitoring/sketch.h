@@ -105,6 +105,9 @@ extern void mlops_sketch_add_null(MlopsSketch *sketch);
 extern void mlops_sketch_add_number(MlopsSketch *sketch, double value);
 extern void mlops_sketch_add_text(MlopsSketch *sketch, const char *text, int len);
 
+/* of a text; the same on every machine */
+extern uint64 mlops_sketch_hash_text(const char *text, int len);
+
 /* other is as it was; false if the kinds differ or the counts overflow */
 extern bool mlops_sketch_merge(MlopsSketch *sketch, const MlopsSketch *other);
 

@@ -200,7 +200,7 @@ mlops_sketch_write(MlopsSketch *sketch, size_t reserve, size_t *len)
 
 	mlops_sketch_flush(sketch);
 	if (sketch->moments != NULL)
-		mlops_moments_carry(sketch->moments);
+		mlops_exact_carry(sketch->moments);
 	if (sketch->kind == MLOPS_SKETCH_CATEGORICAL)
 		texts = mlops_sketch_sorted_texts(sketch);
 	put_sketch(&writer, sketch, texts);
@@ -418,26 +418,26 @@ get_sum(Reader *reader, int64 *sum, int num_digits)
 static bool
 check_moments(Reader *reader, const MlopsSketch *sketch)
 {
-	MlopsMoments shifted = *sketch->moments;
-	MlopsMoments most = {0};
+	MlopsExact shifted = *sketch->moments;
+	MlopsExact most = {0};
 	MlopsWide	above;
 	MlopsWide	below;
 	MlopsWide	squares;
 
-	mlops_moments_add(&shifted, -sketch->min, sketch->counts.values);
-	mlops_moments_carry(&shifted);
+	mlops_exact_add(&shifted, -sketch->min, sketch->counts.values);
+	mlops_exact_carry(&shifted);
 	mlops_wide_get(&above, shifted.sum, MLOPS_SUM_DIGITS);
 	shifted = *sketch->moments;
-	mlops_moments_add(&shifted, -sketch->max, sketch->counts.values);
-	mlops_moments_carry(&shifted);
+	mlops_exact_add(&shifted, -sketch->max, sketch->counts.values);
+	mlops_exact_carry(&shifted);
 	mlops_wide_get(&below, shifted.sum, MLOPS_SUM_DIGITS);
-	mlops_moments_add(&most, Max(-sketch->min, sketch->max), sketch->counts.values);
+	mlops_exact_add(&most, Max(-sketch->min, sketch->max), sketch->counts.values);
 	for (int i = 0; i < MLOPS_SQUARES_DIGITS; i++)
 		most.squares[i] -= sketch->moments->squares[i];
-	mlops_moments_carry(&most);
+	mlops_exact_carry(&most);
 	mlops_wide_get(&squares, most.squares, MLOPS_SQUARES_DIGITS);
 	if (above.negative || (below.num_digits > 0 && !below.negative) || squares.negative ||
-		!mlops_moments_possible(sketch->moments, sketch->counts.values))
+		!mlops_exact_possible(sketch->moments, sketch->counts.values))
 		return fault(reader, "no values have these sums");
 	return true;
 }

@@ -24,7 +24,7 @@
 
 #include "c.h"
 
-#include "monitoring/moments.h"
+#include "monitoring/sketch_moments.h"
 #include "monitoring/sketch.h"
 #include "utils/palloc.h"
 
@@ -77,7 +77,7 @@ struct MlopsSketch
 	/* numeric, second stage */
 	double		min;
 	double		max;
-	MlopsMoments *moments;
+	MlopsExact *moments;
 	SketchLevel *levels;		/* SKETCH_MAX_LEVELS of them */
 	MlopsSketchPoint *frequent; /* ascending; MLOPS_SKETCH_FREQUENT of them */
 	int			num_frequent;

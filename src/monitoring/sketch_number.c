@@ -299,7 +299,7 @@ absorb_points(MlopsSketch *sketch, const MlopsSketchPoint *points, int num_point
 		uint64		bits;
 
 		memcpy(&bits, &points[i].value, sizeof(bits));
-		mlops_moments_add(sketch->moments, points[i].value, points[i].weight);
+		mlops_exact_add(sketch->moments, points[i].value, points[i].weight);
 		mlops_sketch_register(sketch->registers, mlops_sketch_hash(bits));
 		remaining |= (uint64) points[i].weight;
 	}
@@ -332,7 +332,7 @@ mlops_sketch_approximate_numbers(MlopsSketch *sketch)
 	sketch->approximate = true;
 	sketch->min = INFINITY;
 	sketch->max = -INFINITY;
-	sketch->moments = palloc0(sizeof(MlopsMoments));
+	sketch->moments = palloc0(sizeof(MlopsExact));
 	sketch->levels = palloc0(sizeof(SketchLevel) * SKETCH_MAX_LEVELS);
 	sketch->registers = palloc0(SKETCH_REGISTERS);
 	sketch->frequent = palloc(sizeof(MlopsSketchPoint) * MLOPS_SKETCH_FREQUENT);
@@ -480,7 +480,7 @@ mlops_sketch_merge_numbers(MlopsSketch *sketch, const MlopsSketch *other)
 			mlops_sketch_approximate_numbers(sketch);
 		sketch->min = Min(sketch->min, other->min);
 		sketch->max = Max(sketch->max, other->max);
-		mlops_moments_merge(sketch->moments, other->moments);
+		mlops_exact_merge(sketch->moments, other->moments);
 		for (int i = 0; i < SKETCH_REGISTERS; i++)
 			sketch->registers[i] = Max(sketch->registers[i], other->registers[i]);
 		for (int i = 0; i < SKETCH_MAX_LEVELS; i++)
@@ -739,27 +739,27 @@ mlops_sketch_max(MlopsSketch *sketch)
  * The exact sums; of the first stage, made from the values.  The result is
  * either the sketch's own or *space.
  */
-static MlopsMoments *
-moments_of(MlopsSketch *sketch, MlopsMoments *space)
+static MlopsExact *
+moments_of(MlopsSketch *sketch, MlopsExact *space)
 {
 	mlops_sketch_flush(sketch);
 	if (sketch->approximate)
 		return sketch->moments;
-	memset(space, 0, sizeof(MlopsMoments));
+	memset(space, 0, sizeof(MlopsExact));
 	for (int i = 0; i < sketch->num_exact; i++)
-		mlops_moments_add(space, sketch->exact[i].value, sketch->exact[i].weight);
+		mlops_exact_add(space, sketch->exact[i].value, sketch->exact[i].weight);
 	return space;
 }
 
 double
 mlops_sketch_mean(MlopsSketch *sketch)
 {
-	MlopsMoments space;
+	MlopsExact space;
 	double		mean;
 
 	if (sketch->kind != MLOPS_SKETCH_NUMERIC)
 		return NAN;
-	mean = mlops_moments_mean(moments_of(sketch, &space), sketch->counts.values);
+	mean = mlops_exact_mean(moments_of(sketch, &space), sketch->counts.values);
 
 	/* the last bit could be rounded beyond them */
 	if (mean < mlops_sketch_min(sketch))
@@ -772,30 +772,30 @@ mlops_sketch_mean(MlopsSketch *sketch)
 double
 mlops_sketch_variance(MlopsSketch *sketch, bool population)
 {
-	MlopsMoments space;
+	MlopsExact space;
 
 	if (sketch->kind != MLOPS_SKETCH_NUMERIC)
 		return NAN;
-	return mlops_moments_variance(moments_of(sketch, &space), sketch->counts.values, population);
+	return mlops_exact_variance(moments_of(sketch, &space), sketch->counts.values, population);
 }
 
 double
 mlops_sketch_stddev(MlopsSketch *sketch, bool population)
 {
-	MlopsMoments space;
+	MlopsExact space;
 
 	if (sketch->kind != MLOPS_SKETCH_NUMERIC)
 		return NAN;
-	return mlops_moments_stddev(moments_of(sketch, &space), sketch->counts.values, population);
+	return mlops_exact_stddev(moments_of(sketch, &space), sketch->counts.values, population);
 }
 
 bool
 mlops_sketch_same_totals(MlopsSketch *a, MlopsSketch *b)
 {
-	MlopsMoments space_a;
-	MlopsMoments space_b;
-	MlopsMoments *moments_a;
-	MlopsMoments *moments_b;
+	MlopsExact space_a;
+	MlopsExact space_b;
+	MlopsExact *moments_a;
+	MlopsExact *moments_b;
 
 	if (a->kind != b->kind || memcmp(&a->counts, &b->counts, sizeof(MlopsSketchCounts)) != 0)
 		return false;
@@ -803,9 +803,9 @@ mlops_sketch_same_totals(MlopsSketch *a, MlopsSketch *b)
 		return true;
 	moments_a = moments_of(a, &space_a);
 	moments_b = moments_of(b, &space_b);
-	mlops_moments_carry(moments_a);
-	mlops_moments_carry(moments_b);
+	mlops_exact_carry(moments_a);
+	mlops_exact_carry(moments_b);
 	return mlops_sketch_min(a) == mlops_sketch_min(b) &&
 		mlops_sketch_max(a) == mlops_sketch_max(b) &&
-		memcmp(moments_a, moments_b, sizeof(MlopsMoments)) == 0;
+		memcmp(moments_a, moments_b, sizeof(MlopsExact)) == 0;
 }

@@ -16,8 +16,8 @@
 /*
  * The hash of a text, eight bytes at a time; the same on every machine.
  */
-static uint64
-hash_text(const char *text, int len)
+uint64
+mlops_sketch_hash_text(const char *text, int len)
 {
 	const unsigned char *bytes = (const unsigned char *) text;
 	uint64		hash = mlops_sketch_hash((uint64) len);
@@ -127,7 +127,7 @@ mlops_sketch_find_text(const MlopsSketch *sketch, const char *text, int len)
 
 	if (sketch->num_slots == 0)
 		return NULL;
-	slot = find_slot(sketch, text, len, hash_text(text, len));
+	slot = find_slot(sketch, text, len, mlops_sketch_hash_text(text, len));
 	return sketch->slots[slot] < 0 ? NULL : &sketch->texts[sketch->slots[slot]];
 }
 
@@ -137,7 +137,7 @@ mlops_sketch_find_text(const MlopsSketch *sketch, const char *text, int len)
 void
 mlops_sketch_put_text(MlopsSketch *sketch, const char *text, int len, int64 count)
 {
-	uint64		hash = hash_text(text, len);
+	uint64		hash = mlops_sketch_hash_text(text, len);
 	int			slot = -1;
 	SketchText *entry;
 

@@ -20,8 +20,12 @@ extern Datum mlops_sketch_to_datum(MlopsSketch *sketch);
 /* the kind of sketch for values that convert so; booleans are categorical */
 extern MlopsSketchKind mlops_sketch_kind_for(MlopsConversion conversion);
 
-/* add an SQL value that is not NULL */
-extern void mlops_sketch_add_datum(MlopsSketch *sketch, MlopsConversion conversion, Datum value);
+/*
+ * Add an SQL value that is not NULL to a sketch that lives in context.  What
+ * the conversion allocates is in the current one, and may be reset after.
+ */
+extern void mlops_sketch_add_datum(MlopsSketch *sketch, MemoryContext context,
+								   MlopsConversion conversion, Datum value);
 
 /* error ML050 unless it is numeric */
 extern void mlops_sketch_require_numeric(MlopsSketch *sketch, const char *function);

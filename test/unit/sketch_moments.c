@@ -8,7 +8,7 @@
  */
 #include "sketch_test.h"
 
-#include "monitoring/moments.h"
+#include "monitoring/sketch_moments.h"
 
 static void
 near(double value, double expected, const char *name)
@@ -99,24 +99,24 @@ test_cases(void)
 static void
 test_counts(void)
 {
-	MlopsMoments one = {0};
-	MlopsMoments many = {0};
+	MlopsExact one = {0};
+	MlopsExact many = {0};
 	const double values[] = {3.7, -1e-310, 1e200, -12345.678, 2};
 
 	for (int i = 0; i < (int) lengthof(values); i++)
 	{
 		for (int j = 0; j < 12345; j++)
-			mlops_moments_add(&one, values[i], 1);
-		mlops_moments_add(&many, values[i], 12345);
+			mlops_exact_add(&one, values[i], 1);
+		mlops_exact_add(&many, values[i], 12345);
 	}
-	mlops_moments_carry(&one);
-	mlops_moments_carry(&many);
-	ok(memcmp(&one, &many, sizeof(MlopsMoments)) == 0, "a value can be added many times at once");
+	mlops_exact_carry(&one);
+	mlops_exact_carry(&many);
+	ok(memcmp(&one, &many, sizeof(MlopsExact)) == 0, "a value can be added many times at once");
 
 	memset(&many, 0, sizeof(many));
-	mlops_moments_add(&many, DBL_MAX, PG_INT64_MAX);
-	ok(mlops_moments_mean(&many, PG_INT64_MAX) == DBL_MAX &&
-	   mlops_moments_possible(&many, PG_INT64_MAX) && mlops_moments_stddev(&many, PG_INT64_MAX, true) == 0,
+	mlops_exact_add(&many, DBL_MAX, PG_INT64_MAX);
+	ok(mlops_exact_mean(&many, PG_INT64_MAX) == DBL_MAX &&
+	   mlops_exact_possible(&many, PG_INT64_MAX) && mlops_exact_stddev(&many, PG_INT64_MAX, true) == 0,
 	   "the sums are wide enough for the most rows of the greatest values");
 }
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * moments.c
+ * sketch_moments.c
  *	  The exact sums of numbers and of their squares.
  *
  * A double is m * 2^(p - 1074), with an integer m of at most 53 bits and p from
@@ -19,7 +19,7 @@
 
 #include <math.h>
 
-#include "monitoring/moments.h"
+#include "monitoring/sketch_moments.h"
 
 /* an addition puts less than 2^34 into a digit: half of 2^63 is never reached */
 #define MAX_ADDITIONS	(1U << 28)
@@ -47,7 +47,7 @@ carry(int64 *sum, int num_digits)
 }
 
 void
-mlops_moments_carry(MlopsMoments *moments)
+mlops_exact_carry(MlopsExact *moments)
 {
 	carry(moments->sum, MLOPS_SUM_DIGITS);
 	carry(moments->squares, MLOPS_SQUARES_DIGITS);
@@ -97,7 +97,7 @@ multiply(uint32 *product, const uint32 *a, int num_a, const uint32 *b, int num_b
  * Add a finite number as often as count says.
  */
 void
-mlops_moments_add(MlopsMoments *moments, double value, int64 count)
+mlops_exact_add(MlopsExact *moments, double value, int64 count)
 {
 	uint32		digits[2];
 	uint32		square[4];
@@ -147,20 +147,20 @@ mlops_moments_add(MlopsMoments *moments, double value, int64 count)
 		add_digits(moments->squares, product, 6, 2 * shift, 1);
 	}
 	if (unlikely(++moments->additions >= MAX_ADDITIONS))
-		mlops_moments_carry(moments);
+		mlops_exact_carry(moments);
 }
 
 /*
  * Add the sums of other numbers.
  */
 void
-mlops_moments_merge(MlopsMoments *moments, const MlopsMoments *other)
+mlops_exact_merge(MlopsExact *moments, const MlopsExact *other)
 {
 	for (int i = 0; i < MLOPS_SUM_DIGITS; i++)
 		moments->sum[i] += other->sum[i];
 	for (int i = 0; i < MLOPS_SQUARES_DIGITS; i++)
 		moments->squares[i] += other->squares[i];
-	mlops_moments_carry(moments);
+	mlops_exact_carry(moments);
 }
 
 /*
@@ -252,7 +252,7 @@ wide_fraction(const MlopsWide *wide, int *exponent)
  * n * Q - S^2, which is never negative for numbers that exist.
  */
 static void
-spread(MlopsMoments *moments, int64 count, MlopsWide *result)
+spread(MlopsExact *moments, int64 count, MlopsWide *result)
 {
 	uint32		times[2] = {(uint32) count, (uint32) ((uint64) count >> 32)};
 	uint32		left[MLOPS_SQUARES_DIGITS + 2];
@@ -260,7 +260,7 @@ spread(MlopsMoments *moments, int64 count, MlopsWide *result)
 	int64		difference[2 * MLOPS_SUM_DIGITS + 1];
 	MlopsWide	wide;
 
-	mlops_moments_carry(moments);
+	mlops_exact_carry(moments);
 	memset(difference, 0, sizeof(difference));
 	mlops_wide_get(&wide, moments->squares, MLOPS_SQUARES_DIGITS);
 	multiply(left, wide.digits, wide.num_digits, times, 2);
@@ -275,7 +275,7 @@ spread(MlopsMoments *moments, int64 count, MlopsWide *result)
 }
 
 double
-mlops_moments_mean(MlopsMoments *moments, int64 count)
+mlops_exact_mean(MlopsExact *moments, int64 count)
 {
 	MlopsWide	wide;
 	double		fraction;
@@ -283,7 +283,7 @@ mlops_moments_mean(MlopsMoments *moments, int64 count)
 
 	if (count < 1)
 		return NAN;
-	mlops_moments_carry(moments);
+	mlops_exact_carry(moments);
 	mlops_wide_get(&wide, moments->sum, MLOPS_SUM_DIGITS);
 	fraction = wide_fraction(&wide, &exponent) / (double) count;
 	return ldexp(wide.negative ? -fraction : fraction, exponent + SUM_UNIT);
@@ -294,7 +294,7 @@ mlops_moments_mean(MlopsMoments *moments, int64 count)
  * standard deviation can be out of a double's range.
  */
 static double
-variance_fraction(MlopsMoments *moments, int64 count, bool population, int *exponent)
+variance_fraction(MlopsExact *moments, int64 count, bool population, int *exponent)
 {
 	MlopsWide	wide;
 	double		fraction;
@@ -308,7 +308,7 @@ variance_fraction(MlopsMoments *moments, int64 count, bool population, int *expo
 }
 
 double
-mlops_moments_variance(MlopsMoments *moments, int64 count, bool population)
+mlops_exact_variance(MlopsExact *moments, int64 count, bool population)
 {
 	int			exponent = 0;
 	double		fraction = variance_fraction(moments, count, population, &exponent);
@@ -317,7 +317,7 @@ mlops_moments_variance(MlopsMoments *moments, int64 count, bool population)
 }
 
 double
-mlops_moments_stddev(MlopsMoments *moments, int64 count, bool population)
+mlops_exact_stddev(MlopsExact *moments, int64 count, bool population)
 {
 	int			exponent = 0;
 	double		fraction = variance_fraction(moments, count, population, &exponent);
@@ -331,11 +331,11 @@ mlops_moments_stddev(MlopsMoments *moments, int64 count, bool population)
 }
 
 bool
-mlops_moments_possible(MlopsMoments *moments, int64 count)
+mlops_exact_possible(MlopsExact *moments, int64 count)
 {
 	MlopsWide	wide;
 
-	mlops_moments_carry(moments);
+	mlops_exact_carry(moments);
 	mlops_wide_get(&wide, moments->squares, MLOPS_SQUARES_DIGITS);
 	if (wide.negative)
 		return false;

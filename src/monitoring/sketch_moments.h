@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * moments.h
+ * sketch_moments.h
  *	  The exact sums of numbers and of their squares.
  *
  * Both sums are integers, counted in units of the least double and of its
@@ -12,8 +12,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef MLOPS_MOMENTS_H
-#define MLOPS_MOMENTS_H
+#ifndef MLOPS_SKETCH_MOMENTS_H
+#define MLOPS_SKETCH_MOMENTS_H
 
 #include "c.h"
 
@@ -25,12 +25,12 @@
  * Digits have 64 bits and a sign of their own, so that carries wait until
  * there is no more room for them.
  */
-typedef struct MlopsMoments
+typedef struct MlopsExact
 {
 	int64		sum[MLOPS_SUM_DIGITS];
 	int64		squares[MLOPS_SQUARES_DIGITS];
 	uint32		additions;		/* since carries were last moved up */
-} MlopsMoments;
+} MlopsExact;
 
 /* a sum as a sign and digits of 32 bits, the least first */
 typedef struct MlopsWide
@@ -41,20 +41,20 @@ typedef struct MlopsWide
 	uint32		digits[2 * MLOPS_SUM_DIGITS + 4];
 } MlopsWide;
 
-extern void mlops_moments_add(MlopsMoments *moments, double value, int64 count);
-extern void mlops_moments_merge(MlopsMoments *moments, const MlopsMoments *other);
-extern void mlops_moments_carry(MlopsMoments *moments);
+extern void mlops_exact_add(MlopsExact *moments, double value, int64 count);
+extern void mlops_exact_merge(MlopsExact *moments, const MlopsExact *other);
+extern void mlops_exact_carry(MlopsExact *moments);
 
 /* of count numbers; NaN where it is not defined */
-extern double mlops_moments_mean(MlopsMoments *moments, int64 count);
-extern double mlops_moments_variance(MlopsMoments *moments, int64 count, bool population);
-extern double mlops_moments_stddev(MlopsMoments *moments, int64 count, bool population);
+extern double mlops_exact_mean(MlopsExact *moments, int64 count);
+extern double mlops_exact_variance(MlopsExact *moments, int64 count, bool population);
+extern double mlops_exact_stddev(MlopsExact *moments, int64 count, bool population);
 
 /* is there a set of count numbers, all finite, that has these sums? */
-extern bool mlops_moments_possible(MlopsMoments *moments, int64 count);
+extern bool mlops_exact_possible(MlopsExact *moments, int64 count);
 
 /* digits in and out; put is false if they do not fit */
 extern void mlops_wide_get(MlopsWide *wide, const int64 *sum, int num_digits);
 extern bool mlops_wide_put(const MlopsWide *wide, int64 *sum, int num_digits);
 
-#endif							/* MLOPS_MOMENTS_H */
+#endif							/* MLOPS_SKETCH_MOMENTS_H */
