@@ -107,10 +107,10 @@ BEGIN
           OFFSET 0) c;
     PERFORM mlops._audit(action => 'version.profile', model => model, version => version,
                          state_after => (SELECT jsonb_build_object(
-                                             'source', source, 'columns', count(*),
+                                             'source', _store_profile.source, 'columns', count(*),
                                              'rows', max(mlops.row_count(p.sketch)),
                                              'sha256', encode(sha256(convert_to(string_agg(
-                                                 format('%s %s %s %s', p.role, p.name, encode(mlops.sketch_send(p.sketch), 'hex'), p.bins),
+                                                 format('%s %s %s %s', p.role, p.name, encode(sha256(mlops.sketch_send(p.sketch)), 'hex'), p.bins),
                                                  E'\n' ORDER BY p.position), 'UTF8')), 'hex'))
                                          FROM mlops.profile_column p WHERE p.version_id = target));
 END
