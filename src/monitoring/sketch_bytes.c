@@ -550,7 +550,8 @@ get_header(Reader *reader)
 		take(reader, &remaining, counts.negative_infinities, 0))
 		take(reader, &remaining, counts.positive_infinities, 0);
 	counts.values = remaining;
-	if (kind == MLOPS_SKETCH_CATEGORICAL && counts.rows != counts.nulls + counts.values)
+	if (kind == MLOPS_SKETCH_CATEGORICAL &&
+		(counts.nans | counts.negative_infinities | counts.positive_infinities) != 0)
 		fault(reader, "a text is counted as a number");
 	if (approximate && counts.values <= MLOPS_SKETCH_EXACT)
 		fault(reader, "so few values are exact");

@@ -35,12 +35,13 @@ done(void)
 	return nfailures > 0;
 }
 
+static uint64 random_state = 20250311;
+
 /* a fixed sequence of numbers that look random (splitmix64) */
 static inline uint64
 next_random(void)
 {
-	static uint64 state = 20250311;
-	uint64		z = (state += UINT64CONST(0x9E3779B97F4A7C15));
+	uint64		z = (random_state += UINT64CONST(0x9E3779B97F4A7C15));
 
 	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
 	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
