@@ -77,6 +77,13 @@ mlops_sketch_add(PG_FUNCTION_ARGS)
 	old = MemoryContextSwitchTo(context);
 	if (sketch == NULL)
 		sketch = mlops_sketch_create(mlops_sketch_kind_for(conversion));
+	if (likely(conversion == MLOPS_CONVERT_FLOAT8 && !PG_ARGISNULL(1)))
+	{
+		/* most columns are of this type, and need no conversion */
+		mlops_sketch_add_number(sketch, PG_GETARG_FLOAT8(1));
+		MemoryContextSwitchTo(old);
+		PG_RETURN_POINTER(sketch);
+	}
 	MemoryContextSwitchTo(old);
 	if (PG_ARGISNULL(1))
 		mlops_sketch_add_null(sketch);

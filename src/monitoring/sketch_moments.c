@@ -304,7 +304,7 @@ variance_fraction(MlopsExact *moments, int64 count, bool population, int *expone
 	spread(moments, count, &wide);
 	fraction = wide_fraction(&wide, exponent);
 	*exponent += SQUARES_UNIT;
-	return fraction / (double) count / (double) (population ? count : count - 1);
+	return fraction / ((double) count * (double) (population ? count : count - 1));
 }
 
 double
