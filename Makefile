@@ -111,8 +111,10 @@ purge:
 # The C tests that need no server.  One that needs another library says so in
 # a line of its own: /* link: -lxgboost */
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/*.c)))
-UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/audit/encode.o \
-	src/monitoring/test_% src/monitoring/distance.o src/monitoring/detector.o,$(OBJS))
+UNIT_OBJS     = $(filter src/forest/% src/monitoring/sketch_moments.o src/monitoring/sketch.o \
+	src/monitoring/sketch_bins.o src/monitoring/sketch_bytes.o src/monitoring/sketch_number.o \
+	src/monitoring/sketch_text.o src/monitoring/test_% src/monitoring/distance.o \
+	src/monitoring/detector.o src/metrics/measures.o src/audit/encode.o,$(OBJS))
 FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
 FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # a C file of test/bench that no script there names is a benchmark by itself

@@ -33,6 +33,10 @@
 #define ERRCODE_MLOPS_TRAINING_DATA			MAKE_SQLSTATE('M','L','0','3','0')
 #define ERRCODE_MLOPS_TRAINER				MAKE_SQLSTATE('M','L','0','3','1')
 
+/* monitoring */
+#define ERRCODE_MLOPS_SKETCH_KIND			MAKE_SQLSTATE('M','L','0','5','0')
+#define ERRCODE_MLOPS_PROFILE				MAKE_SQLSTATE('M','L','0','5','1')
+
 /* governance and audit */
 #define ERRCODE_MLOPS_IMMUTABLE				MAKE_SQLSTATE('M','L','0','4','0')
 #define ERRCODE_MLOPS_SAME_PERSON			MAKE_SQLSTATE('M','L','0','4','1')

@@ -18,11 +18,14 @@
 #include <math.h>
 
 #include "common/shortest_dec.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "metrics/measures.h"
 #include "mlops.h"
+#include "monitoring/profile.h"
 #include "training/holdout.h"
 
 /* rows between two looks for interrupts */
@@ -43,6 +46,8 @@ typedef struct Scoring
 	void	   *scratch;
 	float	   *margins;
 	float	   *outputs;
+	MlopsProfile *profile;
+	MlopsSketch *scores;		/* a column of it */
 } Scoring;
 
 /*
@@ -76,6 +81,15 @@ score(Scoring *scoring, int64 i)
 	return row[scoring->num_features];
 }
 
+/*
+ * Note a score for the version's profile.
+ */
+static void
+note_score(Scoring *scoring, MlopsConversion conversion, Datum value)
+{
+	mlops_sketch_add_datum(scoring->scores, scoring->profile->context, conversion, value);
+}
+
 static void
 add_regression(Scoring *scoring, StringInfo json)
 {
@@ -87,6 +101,7 @@ add_regression(Scoring *scoring, StringInfo json)
 	{
 		actual[i] = score(scoring, i);
 		predicted[i] = scoring->outputs[0];
+		note_score(scoring, MLOPS_CONVERT_FLOAT8, Float8GetDatum(predicted[i]));
 	}
 	add_measure(json, "rmse", mlops_rmse(actual, predicted, scoring->num_rows));
 	add_measure(json, "mae", mlops_mae(actual, predicted, scoring->num_rows));
@@ -112,6 +127,7 @@ add_binary(Scoring *scoring, StringInfo json)
 	{
 		rows[i].label = score(scoring, i) != 0;
 		rows[i].score = scoring->outputs[0];
+		note_score(scoring, MLOPS_CONVERT_FLOAT8, Float8GetDatum(rows[i].score));
 		positives += rows[i].label;
 	}
 	CHECK_FOR_INTERRUPTS();
@@ -142,22 +158,25 @@ add_binary(Scoring *scoring, StringInfo json)
  * or answers; a class that is never right counts as 0.
  */
 static void
-add_multiclass(Scoring *scoring, StringInfo json)
+add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json)
 {
 	int			num_classes = scoring->info.num_groups;
 	int64	   *labels = palloc0(sizeof(int64) * num_classes);
 	int64	   *answers = palloc0(sizeof(int64) * num_classes);
 	int64	   *hits = palloc0(sizeof(int64) * num_classes);
 	float	   *probabilities = palloc(sizeof(float) * num_classes);
+	Datum	   *names = palloc(sizeof(Datum) * num_classes);
 	int64		right = 0;
 	int			occurring = 0;
 	double		loss = 0;
 	double		f1 = 0;
 	double		n = scoring->num_rows > 0 ? scoring->num_rows : NAN;
 
+	for (int class = 0; class < num_classes; class++)
+		names[class] = CStringGetTextDatum(label->classes[class].name);
 	for (int64 i = 0; i < scoring->num_rows; i++)
 	{
-		int			label = (int) score(scoring, i);
+		int			actual = (int) score(scoring, i);
 		int			answer = 0;
 
 		for (int class = 1; class < num_classes; class++)
@@ -165,15 +184,16 @@ add_multiclass(Scoring *scoring, StringInfo json)
 			if (scoring->margins[class] > scoring->margins[answer])
 				answer = class;
 		}
-		labels[label]++;
+		note_score(scoring, MLOPS_CONVERT_TEXT, names[answer]);
+		labels[actual]++;
 		answers[answer]++;
-		if (answer == label)
+		if (answer == actual)
 		{
-			hits[label]++;
+			hits[actual]++;
 			right++;
 		}
 		mlops_forest_softmax(scoring->margins, num_classes, probabilities);
-		loss -= log(Max((double) probabilities[label], MIN_PROBABILITY));
+		loss -= log(Max((double) probabilities[actual], MIN_PROBABILITY));
 	}
 
 	for (int class = 0; class < num_classes; class++)
@@ -191,10 +211,12 @@ add_multiclass(Scoring *scoring, StringInfo json)
 	pfree(answers);
 	pfree(hits);
 	pfree(probabilities);
+	pfree(names);
 }
 
 /*
- * Append the metrics of a model on its test rows, a JSON object.
+ * Append the metrics of a model on its test rows, a JSON object, and add its
+ * scores of them to the set's profile.
  */
 void
 mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
@@ -212,6 +234,10 @@ mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
 	scoring.scratch = palloc(mlops_forest_scratch_size(forest));
 	scoring.margins = palloc(sizeof(float) * scoring.info.num_groups);
 	scoring.outputs = palloc(sizeof(float) * scoring.info.num_outputs);
+	scoring.profile = set->profile;
+	scoring.scores = mlops_profile_add_column(set->profile, MLOPS_ROLE_SCORE, MLOPS_ROLE_SCORE,
+											  set->label->task == MLOPS_TASK_MULTICLASS ?
+											  TEXTOID : FLOAT8OID, -1)->sketch;
 
 	appendStringInfoChar(json, '{');
 	switch (set->label->task)
@@ -223,7 +249,7 @@ mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
 			add_binary(&scoring, json);
 			break;
 		default:
-			add_multiclass(&scoring, json);
+			add_multiclass(&scoring, set->label, json);
 			break;
 	}
 	if (test->file == NULL)

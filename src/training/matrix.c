@@ -54,6 +54,7 @@
 
 #include "errors.h"
 #include "guc.h"
+#include "monitoring/profile.h"
 #include "training/matrix.h"
 #include "training/query.h"
 
@@ -298,6 +299,14 @@ choose_columns(Reader *reader)
 						   options->key != NULL ? " and the key" : "") :
 				 errdetail("The argument features is empty.")));
 	pfree(chosen);
+
+	reader->set->profile = mlops_profile_create();
+	for (int i = 0; i < signature->num_features; i++)
+		mlops_profile_add_column(reader->set->profile, signature->features[i].name,
+								 MLOPS_ROLE_FEATURE, reader->columns[i].type,
+								 reader->columns[i].number);
+	mlops_profile_add_column(reader->set->profile, options->label, MLOPS_ROLE_LABEL,
+							 reader->set->label->type, reader->label);
 }
 
 /*
@@ -588,7 +597,10 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	add_hash(reader, part, content);
 	mlops_label_count(set->label, reader->row[set->signature.num_features], part);
 	if (part == MLOPS_PART_TRAIN)
+	{
 		note_training_row(reader);
+		mlops_profile_add_row(set->profile, slot->tts_values, slot->tts_isnull);
+	}
 	mlops_memfile_append(set->parts[part].file, reader->row, row_size);
 	set->parts[part].num_rows++;
 	return true;

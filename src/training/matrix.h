@@ -34,6 +34,7 @@ typedef struct MlopsTrainingSet
 	List	   *constant_features;	/* of char *: one value in all training rows */
 	List	   *relations;		/* of char *: read by the query, qualified */
 	List	   *constraints;	/* of MlopsParam *, for the library */
+	struct MlopsProfile *profile;	/* of features and label in training rows */
 } MlopsTrainingSet;
 
 /* floats in a row: the features, the label and the weight */

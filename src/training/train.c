@@ -39,6 +39,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "mlops.h"
+#include "monitoring/profile.h"
 #include "registry/artifact.h"
 #include "registry/modelref.h"
 #include "training/client.h"
@@ -540,6 +541,7 @@ train(FunctionCallInfo fcinfo, Training *training)
 	MlopsTrainOptions *options = &training->options;
 	MemoryContext context = CurrentMemoryContext;
 	instr_time	clock;
+	int32		version;
 
 	training->started_at = GetCurrentTimestamp();
 	read_arguments(fcinfo, options);
@@ -563,7 +565,10 @@ train(FunctionCallInfo fcinfo, Training *training)
 	measure(training);
 	training->scoring = lap(&clock);
 
-	return register_version(training);
+	version = register_version(training);
+	mlops_profile_store(training->set->profile, options->model, version, "train",
+						options->query);
+	return version;
 }
 
 /*
