@@ -245,7 +245,8 @@ mlops_sample_stddev(const MlopsSample *sample, MlopsCheck check)
 
 /*
  * The edges of bins with about equally many rows: the least values that have
- * at least a share i / bins of the rows up to them.  Equal edges are one.
+ * at least a share i / bins of the rows up to them.  Equal edges are one, and
+ * the last bin begins below the greatest value.
  */
 int
 mlops_quantile_edges(const MlopsSample *sample, const MlopsSample *other, int bins,
@@ -273,6 +274,8 @@ mlops_quantile_edges(const MlopsSample *sample, const MlopsSample *other, int bi
 		if (is_edge)
 			edges[num_edges++] = pairs.value;
 	}
+	if (num_edges > 0 && !mlops_pairs_next(&pairs))
+		num_edges--;
 	return num_edges;
 }
 

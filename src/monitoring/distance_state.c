@@ -202,7 +202,7 @@ bin_texts(MlopsTwoSamples *state, MlopsDriftBasis *basis)
 	int64		others = 0;
 
 	basis->kind = "values";
-	basis->texts = entries;
+	basis->texts = palloc_extended(sizeof(char *) * ((Size) count + 1), MCXT_ALLOC_HUGE);
 	basis->reference = palloc_extended(sizeof(int64) * ((Size) count + 1), MCXT_ALLOC_HUGE);
 	basis->current = palloc_extended(sizeof(int64) * ((Size) count + 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < count; i++)
@@ -212,7 +212,7 @@ bin_texts(MlopsTwoSamples *state, MlopsDriftBasis *basis)
 			others += entries[i]->rows[MLOPS_CURRENT];
 			continue;
 		}
-		entries[num_values] = entries[i];
+		basis->texts[num_values] = entries[i]->key.data;
 		basis->reference[num_values] = entries[i]->rows[MLOPS_REFERENCE];
 		basis->current[num_values++] = entries[i]->rows[MLOPS_CURRENT];
 	}
@@ -527,7 +527,7 @@ mlops_drift_definition(const MlopsDriftOptions *options, const MlopsDrift *drift
 				if (i > 0)
 					appendStringInfoString(&json, ", ");
 				if (basis->texts)
-					escape_json(&json, basis->texts[i]->key.data);
+					escape_json(&json, basis->texts[i]);
 				else
 					appendStringInfoString(&json, float8out_internal(basis->numbers[i]));
 			}

@@ -59,7 +59,7 @@ typedef struct MlopsDriftBasis
 	const char *kind;			/* of the bins: quantiles, values, given; NULL of none */
 	int			num_bins;
 	double	   *numbers;		/* num_bins - 1 edges or values, or NULL */
-	MlopsTallyEntry **texts;	/* num_bins - 1 values, or NULL */
+	const char **texts;			/* num_bins - 1 values, or NULL */
 	int64	   *reference;		/* rows per bin, or NULL */
 	int64	   *current;
 } MlopsDriftBasis;
