@@ -50,6 +50,14 @@ CREATE FUNCTION mlops.drift(reference text[], current text[], method text DEFAUL
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_drift_texts';
 COMMENT ON FUNCTION mlops.drift(text[], text[], text, jsonb) IS
     'Compares two samples of categories by a method: psi, js, js_divergence, kl, hellinger, tvd, linf, chi2 or chi2_gof; error ML053 for one that needs numbers, 22023 for an unknown method or option.';
+CREATE FUNCTION mlops.drift(reference mlops.sketch, current mlops.sketch, method text DEFAULT 'psi', options jsonb DEFAULT '{}') RETURNS mlops.drift_result
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_drift_sketches';
+COMMENT ON FUNCTION mlops.drift(mlops.sketch, mlops.sketch, text, jsonb) IS
+    'Compares two sketches of one column by a method of mlops.drift, over bins of the reference; exact while both are; error ML053 for a method that needs numbers or sketches of different kinds, 22023 for an unknown method or option.';
+CREATE FUNCTION mlops.drift(reference mlops.sketch, current mlops.sketch, bins mlops.bins, method text DEFAULT 'psi', options jsonb DEFAULT '{}') RETURNS mlops.drift_result
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_drift_sketches_bins';
+COMMENT ON FUNCTION mlops.drift(mlops.sketch, mlops.sketch, mlops.bins, text, jsonb) IS
+    'Compares two sketches of one column by a method of mlops.drift, over frozen bins; exact while both are; error ML053 for a method that needs numbers or sketches of different kinds, ML054 for bins of another kind, 22023 for an unknown method or option.';
 CREATE FUNCTION mlops.drift_counts(reference_counts bigint[], current_counts bigint[], method text DEFAULT 'psi', options jsonb DEFAULT '{}') RETURNS mlops.drift_result
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_drift_of_counts';
 COMMENT ON FUNCTION mlops.drift_counts(bigint[], bigint[], text, jsonb) IS

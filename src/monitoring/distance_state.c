@@ -516,6 +516,10 @@ mlops_drift_definition(const MlopsDriftOptions *options, const MlopsDrift *drift
 	append_number(&json, "alpha_fail", options->alpha_fail);
 	appendStringInfo(&json, ", \"min_rows\": %lld", (long long) options->min_rows);
 
+	if (basis->is_sketch)
+		appendStringInfo(&json, ", \"sketch\": {\"reference_rank_error\": %lld, \"current_rank_error\": %lld}",
+						 (long long) basis->rank_errors[MLOPS_REFERENCE],
+						 (long long) basis->rank_errors[MLOPS_CURRENT]);
 	if (basis->kind)
 	{
 		appendStringInfo(&json, ", \"bins\": {\"kind\": \"%s\", \"count\": %d", basis->kind, basis->num_bins);

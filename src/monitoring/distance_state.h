@@ -62,6 +62,8 @@ typedef struct MlopsDriftBasis
 	const char **texts;			/* num_bins - 1 values, or NULL */
 	int64	   *reference;		/* rows per bin, or NULL */
 	int64	   *current;
+	bool		is_sketch;		/* compared by summaries, */
+	int64		rank_errors[2]; /* which are exact if these are 0 */
 } MlopsDriftBasis;
 
 extern void mlops_two_samples_compare(MlopsTwoSamples *state, const MlopsDriftOptions *options,
