@@ -12,6 +12,7 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -173,17 +174,16 @@ columns_in_order(Comparison *comparison, TupleDesc tupdesc)
 }
 
 /*
- * Read all rows of a query into a sample.
+ * Read all rows of a query into a sample.  SPI is connected.
  */
 static void
-read_query(Comparison *comparison, int sample, const char *query, const char *what)
+read_rows(Comparison *comparison, int sample, const char *query, const char *what)
 {
 	SPIPlanPtr	plan;
 	Portal		portal;
 	ComparedColumn **columns;
 	MemoryContext scratch;
 
-	SPI_connect();
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "mlops comparison row", ALLOCSET_DEFAULT_SIZES);
 	plan = mlops_query_prepare(query, what, CURSOR_OPT_NO_SCROLL);
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
@@ -230,7 +230,28 @@ read_query(Comparison *comparison, int sample, const char *query, const char *wh
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
-	SPI_finish();
+}
+
+/*
+ * Read a query, which must not write through its functions either.
+ */
+static void
+read_query(Comparison *comparison, int sample, const char *query, const char *what)
+{
+	bool		save_read_only = XactReadOnly;
+
+	XactReadOnly = true;
+	PG_TRY();
+	{
+		SPI_connect();
+		read_rows(comparison, sample, query, what);
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		XactReadOnly = save_read_only;
+	}
+	PG_END_TRY();
 }
 
 /*

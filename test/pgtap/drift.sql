@@ -6,7 +6,7 @@
 \pset fieldsep '\n'
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(278);
+SELECT plan(280);
 
 CREATE FUNCTION pg_temp.is_near(value float8, expected float8, name text) RETURNS text
     LANGUAGE sql AS $$
@@ -311,6 +311,10 @@ SELECT is((SELECT value FROM mlops.csi('SELECT x FROM many WHERE NOT c', 'SELECT
 SELECT throws_ok($$SELECT mlops.csi('DELETE FROM many', 'SELECT 1')$$, '22023', NULL, 'a query that writes is refused');
 SELECT throws_ok($$SELECT mlops.csi('SELECT 1; SELECT 2', 'SELECT 1')$$, '22023', NULL, 'and so are two');
 SELECT throws_ok($$SELECT mlops.csi('WITH d AS (DELETE FROM many RETURNING x) SELECT * FROM d', 'SELECT 1')$$, '22023', NULL, 'and one that writes in WITH');
+CREATE TABLE written (x int);
+CREATE FUNCTION write_row() RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN INSERT INTO written VALUES (1); RETURN 1; END $$;
+SELECT throws_ok($$SELECT mlops.csi('SELECT write_row() AS x', 'SELECT 1 AS x')$$, '25006', NULL, 'and one whose functions write');
+SELECT lives_ok('INSERT INTO written VALUES (1)', 'after which writing goes on');
 SELECT throws_ok($$SELECT mlops.csi('SELECT nextval(''pg_temp.numbers'')', 'SELECT 1')$$, '42P01', NULL, 'an error of the query is the query''s');
 
 --
