@@ -36,6 +36,23 @@ CREATE TYPE mlops.column_drift AS (
 COMMENT ON TYPE mlops.column_drift IS
     'Comparison of one column of two queries: its name, the fields of mlops.drift_result, and why it could not be compared, if so.';
 
+CREATE TYPE mlops.drift_report_row AS (
+    role text,
+    feature text,
+    method text,
+    value float8,
+    p_value float8,
+    threshold float8,
+    verdict text,
+    n_reference bigint,
+    n_current bigint,
+    skipped bigint,
+    definition jsonb,
+    problem text
+);
+COMMENT ON TYPE mlops.drift_report_row IS
+    'Row of a drift report: role (feature, score, label, or data set), name of the column, the fields of mlops.drift_result, and why it could not be compared, if so.';
+
 CREATE TYPE mlops.limits AS (
     lower float8,
     upper float8
@@ -72,6 +89,11 @@ CREATE FUNCTION mlops.csi(reference text, current text, options jsonb DEFAULT '{
     LANGUAGE C STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mlops_drift_columns';
 COMMENT ON FUNCTION mlops.csi(text, text, jsonb) IS
     'Characteristic stability index of each column of two queries, 0 upwards: psi over the bins of the reference; the queries run as the caller and only read; error 22023 for a text that is not one SELECT (Siddiqi 2006).';
+CREATE FUNCTION mlops.drift_report(model mlops.modelref, query text, method text DEFAULT 'psi', options jsonb DEFAULT '{}')
+    RETURNS SETOF mlops.drift_report_row
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000000 ROWS 30 AS 'MODULE_PATHNAME', 'mlops_drift_report';
+COMMENT ON FUNCTION mlops.drift_report(mlops.modelref, text, text, jsonb) IS
+    'Compares the rows of a SELECT, which runs once with the caller''s rights, with the frozen profile of a version: a row per feature, score and label, and one for the data set, which fails when half of its features do; categories by chi2 where the method needs numbers; errors 55000 without a profile, 42501, 22023 and ML001 to ML003.';
 CREATE FUNCTION mlops.benjamini_hochberg(p_values float8[]) RETURNS float8[]
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_benjamini_hochberg_array';
 COMMENT ON FUNCTION mlops.benjamini_hochberg(float8[]) IS

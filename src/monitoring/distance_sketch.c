@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * distance_sketch.c
- *	  SQL: comparisons of sketches, and of rows with the frozen profile of a
- *	  version.
+ *	  SQL: comparisons of sketches.
  *
  * Two sketches are compared as two samples are, by the values that they hold
  * and the rows which these stand for.  While both are exact the result is that
@@ -15,16 +14,12 @@
 #include <math.h>
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 
 #include "errors.h"
 #include "metrics/aggregate.h"
-#include "monitoring/distance_state.h"
+#include "monitoring/distance_sketch.h"
 #include "monitoring/profile_bins.h"
 #include "monitoring/sketch_type.h"
 
@@ -55,59 +50,52 @@ finite_sample(MlopsSketch *sketch, MlopsSample *sample)
 }
 
 /*
- * Rows of a sketch per bin, without infinities.  Error ML054 if the bins are
- * not of its kind.
+ * The bins of the finite values of a reference.
+ */
+static MlopsBins *
+finite_bins(const MlopsSample *reference, int num_bins)
+{
+	MlopsBins  *bins = palloc0(sizeof(MlopsBins));
+
+	bins->numbers = palloc(sizeof(double) * (Max(num_bins, MLOPS_BINS_VALUES_MAX) + 1));
+	bins->num_values = mlops_distinct_values(reference, NULL, bins->numbers, MLOPS_BINS_VALUES_MAX);
+	bins->kind = bins->num_values <= MLOPS_BINS_VALUES_MAX ? MLOPS_BINS_NUMBERS : MLOPS_BINS_EDGES;
+	if (bins->kind == MLOPS_BINS_EDGES)
+		bins->num_values = mlops_quantile_edges(reference, NULL, num_bins, bins->numbers,
+												mlops_check_interrupts);
+	bins->num_bins = bins->num_values + 1;
+	return bins;
+}
+
+/*
+ * Rows per bin, of a sample of numbers or of a sketch of texts.
  */
 static int64 *
-finite_counts(const MlopsBins *bins, MlopsSketch *sketch)
+count_bins(const MlopsBins *bins, const MlopsSample *sample, MlopsSketch *sketch)
 {
-	MlopsSketchCounts counts = mlops_sketch_counts(sketch);
 	int64	   *rows = palloc0(sizeof(int64) * (Size) bins->num_bins);
-	int64		below = counts.negative_infinities;
-	int64		above = counts.positive_infinities;
 
-	if (!mlops_bins_count(bins, sketch, rows))
-		ereport(ERROR,
-				(errcode(ERRCODE_MLOPS_BINS_MISMATCH),
-				 errmsg("bins are of another kind than the sketch"),
-				 errhint("Compare a column with the bins of its own reference.")));
-	if (mlops_sketch_kind(sketch) != MLOPS_SKETCH_NUMERIC)
-		return rows;
-
-	if (bins->kind == MLOPS_BINS_EDGES)
-	{
-		rows[0] -= below;
-		rows[bins->num_bins - 1] -= above;
-		return rows;
-	}
-
-	/* an infinity of the reference has a bin, one of other rows is another value */
-	for (int i = 0; i < bins->num_values; i++)
-	{
-		if (isinf(bins->numbers[i]))
-		{
-			if (bins->numbers[i] < 0)
-				below = 0;
-			else
-				above = 0;
-			rows[i] = 0;
-		}
-	}
-	rows[bins->num_bins - 1] -= below + above;
+	if (bins->kind == MLOPS_BINS_TEXTS)
+		(void) mlops_bins_count(bins, sketch, rows);
+	else if (bins->kind == MLOPS_BINS_EDGES)
+		mlops_count_edges(sample, bins->numbers, bins->num_values, rows, mlops_check_interrupts);
+	else
+		mlops_count_values(sample, bins->numbers, bins->num_values, rows, mlops_check_interrupts);
 	return rows;
 }
 
 /*
  * Compare two sketches; bins are made of the reference if there are none.
  * Error ML053 if one has numbers and the other texts, or if the method needs
- * numbers.
+ * numbers; ML054 if the bins are of another kind.
  */
-static void
-compare_sketches(MlopsSketch *reference, MlopsSketch *current, const MlopsBins *bins,
-				 const MlopsDriftOptions *options, MlopsDrift *drift, MlopsDriftBasis *basis,
-				 MlopsSkipped *skipped)
+void
+mlops_drift_sketch(MlopsSketch *reference, MlopsSketch *current, const MlopsBins *bins,
+				   const MlopsDriftOptions *options, MlopsDrift *drift, MlopsDriftBasis *basis,
+				   MlopsSkipped *skipped)
 {
 	MlopsSketch *sketches[2] = {reference, current};
+	MlopsSample samples[2] = {{0}};
 	bool		is_text = mlops_sketch_kind(reference) == MLOPS_SKETCH_CATEGORICAL;
 
 	memset(basis, 0, sizeof(*basis));
@@ -121,6 +109,11 @@ compare_sketches(MlopsSketch *reference, MlopsSketch *current, const MlopsBins *
 				(errcode(ERRCODE_MLOPS_DRIFT_METHOD),
 				 errmsg("method \"%s\" compares numbers, not texts", mlops_method_names[options->method]),
 				 errhint("For categories use psi, js, hellinger, tvd, linf or chi2.")));
+	if (bins != NULL && (bins->kind == MLOPS_BINS_TEXTS) != is_text)
+		ereport(ERROR,
+				(errcode(ERRCODE_MLOPS_BINS_MISMATCH),
+				 errmsg("bins are of another kind than the sketch"),
+				 errhint("Compare a column with the bins of its own reference.")));
 
 	for (int s = 0; s < 2; s++)
 	{
@@ -131,6 +124,8 @@ compare_sketches(MlopsSketch *reference, MlopsSketch *current, const MlopsBins *
 		skipped[s].infinities = counts.negative_infinities + counts.positive_infinities;
 		basis->rank_errors[s] = is_text ? mlops_sketch_count_error(sketches[s]) :
 			mlops_sketch_rank_error(sketches[s]);
+		if (!is_text)
+			finite_sample(sketches[s], &samples[s]);
 	}
 
 	if (mlops_method_is_binned(options->method))
@@ -139,13 +134,14 @@ compare_sketches(MlopsSketch *reference, MlopsSketch *current, const MlopsBins *
 		Size		size;
 
 		if (bins == NULL)
-			bins = mlops_bins_make(reference, options->bins);
+			bins = is_text ? mlops_bins_make(reference, options->bins) :
+				finite_bins(&samples[0], options->bins);
 		basis->kind = bins->kind == MLOPS_BINS_EDGES ? "quantiles" : "values";
 		basis->num_bins = bins->num_bins;
 		basis->numbers = bins->numbers;
 		basis->texts = bins->texts;
-		basis->reference = finite_counts(bins, reference);
-		basis->current = finite_counts(bins, current);
+		basis->reference = count_bins(bins, &samples[0], reference);
+		basis->current = count_bins(bins, &samples[1], current);
 		size = sizeof(int64) * (Size) bins->num_bins;
 		scratch[0] = memcpy(palloc(size), basis->reference, size);
 		scratch[1] = memcpy(palloc(size), basis->current, size);
@@ -153,12 +149,8 @@ compare_sketches(MlopsSketch *reference, MlopsSketch *current, const MlopsBins *
 	}
 	else
 	{
-		MlopsSample samples[2];
-		Size		size;
+		Size		size = mlops_drift_room(options->method, samples[0].rows, samples[1].rows);
 
-		finite_sample(reference, &samples[0]);
-		finite_sample(current, &samples[1]);
-		size = mlops_drift_room(options->method, samples[0].rows, samples[1].rows);
 		mlops_drift_samples(drift, options, &samples[0], &samples[1],
 							size > 0 ? palloc(size) : NULL, mlops_check_interrupts);
 	}
@@ -179,9 +171,9 @@ drift_of_sketches(FunctionCallInfo fcinfo, const MlopsBins *bins, int argno)
 
 	mlops_drift_options(&options, mlops_method_of_name(text_to_cstring(PG_GETARG_TEXT_PP(argno))),
 						PG_GETARG_JSONB_P(argno + 1));
-	compare_sketches(mlops_sketch_from_datum(PG_GETARG_DATUM(0)),
-					 mlops_sketch_from_datum(PG_GETARG_DATUM(1)), bins, &options,
-					 &drift, &basis, skipped);
+	mlops_drift_sketch(mlops_sketch_from_datum(PG_GETARG_DATUM(0)),
+					   mlops_sketch_from_datum(PG_GETARG_DATUM(1)), bins, &options,
+					   &drift, &basis, skipped);
 	mlops_drift_fields(&options, &drift, &basis, skipped, 0, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(mlops_row_tupdesc(fcinfo), values, nulls)));
 }
