@@ -29,7 +29,7 @@ CREATE FUNCTION mlops.profile(query text)
     RETURNS TABLE(name text, type text, kind text, rows bigint, nulls bigint, nans bigint, infinities bigint,
                   distinct_count float8, exact boolean, min float8, max float8, mean float8, stddev float8,
                   quantiles float8[], top_values jsonb, bins mlops.bins, bin_counts bigint[], sketch mlops.sketch)
-    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 30
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000000 ROWS 30
     AS 'MODULE_PATHNAME', 'mlops_profile';
 COMMENT ON FUNCTION mlops.profile(text) IS
     'A row per column of a SELECT, which runs once with the caller''s rights: counts, moments, quantiles 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95 and 0.99, frequent values, bins and sketch, in bounded memory; a column of a type without sketch is unsupported and only counted; error 22023.';
