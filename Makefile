@@ -111,9 +111,10 @@ purge:
 # The C tests that need no server.  One that needs another library says so in
 # a line of its own: /* link: -lxgboost */
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/*.c)))
-UNIT_OBJS     = $(filter src/forest/% $(addprefix src/,metrics/measures.o metrics/interval.o audit/encode.o \
-	training/snapshot_hash.o worker/cron.o monitoring/sketch.o monitoring/sketch_bins.o monitoring/sketch_bytes.o \
-	monitoring/sketch_moments.o monitoring/sketch_number.o monitoring/sketch_text.o),$(OBJS))
+UNIT_OBJS     = $(filter src/forest/% src/monitoring/test_% $(addprefix src/,metrics/measures.o metrics/interval.o audit/encode.o \
+	training/snapshot_hash.o worker/cron.o monitoring/detector.o monitoring/distance.o monitoring/sketch.o \
+	monitoring/sketch_bins.o monitoring/sketch_bytes.o monitoring/sketch_moments.o monitoring/sketch_number.o \
+	monitoring/sketch_text.o),$(OBJS))
 FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
 FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # a C file of test/bench that no script there names is a benchmark by itself

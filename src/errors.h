@@ -58,4 +58,8 @@
 #define ERRCODE_MLOPS_JOB_COMMAND			MAKE_SQLSTATE('M','L','0','6','3')
 #define ERRCODE_MLOPS_NO_WORKER				MAKE_SQLSTATE('M','L','0','6','4')
 
+/* monitoring */
+#define ERRCODE_MLOPS_DRIFT_METHOD			MAKE_SQLSTATE('M','L','0','5','3')
+#define ERRCODE_MLOPS_BINS_MISMATCH			MAKE_SQLSTATE('M','L','0','5','4')
+
 #endif							/* MLOPS_ERRORS_H */
