@@ -59,6 +59,7 @@ typedef struct Sample
 
 PG_FUNCTION_INFO_V1(mlops_share_difference_interval);
 PG_FUNCTION_INFO_V1(mlops_share_ratio_interval);
+PG_FUNCTION_INFO_V1(mlops_interval_quantile);
 PG_FUNCTION_INFO_V1(mlops_bootstrap_add);
 PG_FUNCTION_INFO_V1(mlops_bootstrap_combine);
 PG_FUNCTION_INFO_V1(mlops_bootstrap_serialize);
@@ -118,6 +119,15 @@ Datum
 mlops_share_ratio_interval(PG_FUNCTION_ARGS)
 {
 	return shares_result(fcinfo, mlops_share_ratio);
+}
+
+/*
+ * SQL: how many standard errors an interval of a level reaches to each side.
+ */
+Datum
+mlops_interval_quantile(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(mlops_normal_quantile(mlops_level_arg(fcinfo, 0)));
 }
 
 /*
