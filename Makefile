@@ -111,7 +111,7 @@ purge:
 # The C tests that need no server.  One that needs another library says so in
 # a line of its own: /* link: -lxgboost */
 UNIT_PROGRAMS = $(patsubst test/unit/%.c,build/unit/%,$(sort $(wildcard test/unit/*.c)))
-UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/audit/encode.o,$(OBJS))
+UNIT_OBJS     = $(filter src/forest/% src/metrics/measures.o src/metrics/interval.o src/audit/encode.o,$(OBJS))
 FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
 FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # a C file of test/bench that no script there names is a benchmark by itself
