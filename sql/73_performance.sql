@@ -169,6 +169,9 @@ BEGIN
     IF lower(positive[1]) IN ('1', 'true', 't') AND lower(negative[1]) IN ('0', 'false', 'f') THEN
         positive := '{1,true,t}';
         negative := '{0,false,f}';
+    ELSIF kind = 'boolean' THEN
+        positive := '{true}';
+        negative := '{false}';
     END IF;
 
     -- Rows are scored once and kept by the executor, on disk beyond work_mem.
