@@ -39,4 +39,7 @@
 #define ERRCODE_MLOPS_POLICY				MAKE_SQLSTATE('M','L','0','4','2')
 #define ERRCODE_MLOPS_REQUEST_ENDED			MAKE_SQLSTATE('M','L','0','4','3')
 
+/* reports */
+#define ERRCODE_MLOPS_TOO_MANY_GROUPS		MAKE_SQLSTATE('M','L','0','5','5')
+
 #endif							/* MLOPS_ERRORS_H */
