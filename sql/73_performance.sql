@@ -37,6 +37,33 @@ CREATE FUNCTION mlops._qualified(template text) RETURNS text
     AS $$ SELECT regexp_replace(template, ' (<=|>=|<>|=|<|>|\+|-|\*|/|\|\|) ', ' OPERATOR(pg_catalog.\1) ', 'g') $$;
 COMMENT ON FUNCTION mlops._qualified(text) IS 'A template of SQL with its operators qualified.';
 
+-- The number of the version that a reference means now.
+CREATE FUNCTION mlops._reference_version(model mlops.modelref) RETURNS integer
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target text := model;
+    name text := mlops.model_name(model);
+    result integer;
+BEGIN
+    SELECT v.version INTO result
+    FROM mlops.versions v
+    WHERE v.model = name
+      AND v.version = CASE WHEN target LIKE '%/%' THEN split_part(target, '/', 2)::integer
+                           ELSE (SELECT a.version FROM mlops.aliases a
+                                 WHERE a.model = name
+                                   AND a.alias = coalesce(nullif(split_part(target, '@', 2), ''), 'champion')) END;
+    IF result IS NULL THEN
+        -- says what is wrong: no model, version or alias, or no privilege
+        PERFORM mlops.predict_margin(target::mlops.modelref, '{}'::jsonb);
+    END IF;
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION mlops._reference_version(mlops.modelref) IS
+    'Number of the version that a reference means for the caller; errors ML001 to ML003 and 42501.';
+
 -- What a report reads, as alias q, and for its label the alias l: the rows, and
 -- the labels that came later, by key.  A key with labels that contradict each
 -- other has the label NaN, which is none.
@@ -102,16 +129,7 @@ BEGIN
     -- Which version, so that all of the report is about one.
     SELECT a.version INTO champion_version FROM mlops.aliases a WHERE a.model = name AND a.alias = 'champion';
     SELECT v.version, v.task, v.classes, coalesce(v.metrics, '{}') AS metrics INTO version
-    FROM mlops.versions v
-    WHERE v.model = name
-      AND v.version = CASE WHEN target LIKE '%/%' THEN split_part(target, '/', 2)::integer
-                           WHEN target LIKE '%@%' THEN (SELECT a.version FROM mlops.aliases a
-                                                        WHERE a.model = name AND a.alias = split_part(target, '@', 2))
-                           ELSE champion_version END;
-    IF version.version IS NULL THEN
-        -- says what is wrong with the reference: no model, version or alias, or no privilege
-        PERFORM mlops.predict_margin(target::mlops.modelref, '{}'::jsonb);
-    END IF;
+    FROM mlops.versions v WHERE v.model = name AND v.version = mlops._reference_version(target::mlops.modelref);
     IF version.task NOT IN ('binary', 'multiclass', 'regression') THEN
         RAISE EXCEPTION 'there is no performance report for the task %', version.task USING ERRCODE = 'ML021';
     END IF;
