@@ -1,7 +1,7 @@
 -- The quality report: each check against rows that break it and rows that do
 -- not, by itself, against a reference and a version; rules; undefined cases.
 BEGIN;
-SELECT plan(40);
+SELECT plan(41);
 \ir ../fixtures/stump.sql
 
 CREATE TEMPORARY TABLE base AS
@@ -67,6 +67,15 @@ SELECT throws_ok($$SELECT * FROM mlops.quality_report('SELECT * FROM base', rule
 SELECT mlops.import_model('risk', pg_temp.stumps('{amount,five}', '{0,1}', '{0.5,0.3}', '{-1.5,-0.7}', '{1.5,0.7}')) \g /dev/null
 SELECT results_eq($$SELECT metric, attribute, verdict FROM mlops.quality_report('SELECT amount FROM base', 'risk/1') WHERE metric IN ('binding', 'profile')$$,
                   $$VALUES ('binding', 'five', 'fail'), ('profile', NULL, 'insufficient')$$, 'a feature that is not there, and a version without a profile');
+SELECT to_regclass('mlops.profiles') IS NOT NULL AS profiled \gset
+\if :profiled
+SELECT mlops.set_profile('risk/1', 'SELECT amount, five FROM base') \g /dev/null
+SELECT results_eq($$SELECT metric, verdict FROM mlops.quality_report('SELECT CASE WHEN id > 100 THEN amount ELSE -9999 END AS amount, five FROM base WHERE id <= 1000', 'risk/1')
+                    WHERE attribute = 'amount'$$,
+                  $$VALUES ('missing', 'ok'), ('not_finite', 'ok'), ('constant', 'ok'), ('out_of_range', 'fail'), ('outliers', 'fail')$$, 'against the profile of a version');
+\else
+SELECT skip('there are no profiles of versions', 1);
+\endif
 SELECT throws_ok($$SELECT * FROM mlops.quality_report('SELECT * FROM base', 'risk/2')$$, 'ML002', NULL, 'a version that is not there');
 
 -- Errors, rights, search_path
