@@ -379,7 +379,7 @@ BEGIN
     -- A number with a fraction is a score, and one with a threshold, too.
     label_sql := mlops._favourable(label, label_kind, favourable);
     IF prediction_kind = 'number' OR (prediction_kind = 'integer' AND threshold IS NOT NULL) THEN
-        IF EXISTS (SELECT FROM unnest(favourable) f
+        IF cardinality(favourable) > 1 OR EXISTS (SELECT FROM unnest(favourable) f
                    WHERE lower(f) NOT IN ('t', 'true', 'y', 'yes', 'on', '1', 'f', 'false', 'n', 'no', 'off', '0')) THEN
             RAISE EXCEPTION 'scores need a label that is boolean, or 0 and 1'
                 USING ERRCODE = 'invalid_parameter_value',

@@ -192,9 +192,10 @@ BEGIN
         negative := '{false}';
     END IF;
 
-    -- Rows are scored once and kept by the executor, on disk beyond work_mem.
+    -- Rows are scored once (OFFSET 0 keeps the planner from repeating the score
+    -- where it is used) and kept by the executor, on disk beyond work_mem.
     statement := format(
-        'WITH j AS (SELECT %s AS t, %s AS s, %s AS p, %s AS c, ARRAY[%s]::pg_catalog.text[] AS g FROM %s), ',
+        'WITH j AS (SELECT %s AS t, %s AS s, %s AS p, %s AS c, ARRAY[%s]::pg_catalog.text[] AS g FROM %s OFFSET 0), ',
         CASE WHEN labels IS NULL THEN label_sql ELSE 'l.t' END,
         format(CASE version.task WHEN 'multiclass' THEN 'mlops.predict_class(%L::mlops.modelref, q)'
                                  ELSE 'mlops.predict(%L::mlops.modelref, q)' END, reference),
@@ -237,28 +238,31 @@ BEGIN
                ' CASE WHEN (pg_catalog.count(r.p) = pg_catalog.count(r.s)) THEN mlops.ece(r.y, r.p) END,'
                ' CASE WHEN (pg_catalog.count(r.p) = pg_catalog.count(r.s)) THEN mlops.ece(r.y, r.p, 10, ''equal_frequency'') END,'
                ' mlops.accuracy(r.y, r.s, %1$L::pg_catalog.float8), mlops.precision(r.y, r.s, %1$L::pg_catalog.float8), mlops.recall(r.y, r.s, %1$L::pg_catalog.float8),'
-               ' mlops.f1(r.y, r.s, %1$L::pg_catalog.float8), mlops.mcc(r.y, r.s, %1$L::pg_catalog.float8), mlops.base_rate(r.y) FILTER (WHERE r.s IS NOT NULL)] AS v,'
-               ' CASE WHEN (pg_catalog.count(r.c) > 0) THEN ARRAY[mlops.auc(r.y, r.c), mlops.gini(r.y, r.c), mlops.ks(r.y, r.c), mlops.pr_auc(r.y, r.c), mlops.log_loss(r.y, r.c), mlops.brier(r.y, r.c),'
+               ' mlops.f1(r.y, r.s, %1$L::pg_catalog.float8), mlops.mcc(r.y, r.s, %1$L::pg_catalog.float8), mlops.base_rate(r.y) FILTER (WHERE r.s IS NOT NULL)] AS v,' ||
+               CASE WHEN champion IS NULL THEN ' NULL::pg_catalog.float8[] AS c,' ELSE
+               ' ARRAY[mlops.auc(r.y, r.c), mlops.gini(r.y, r.c), mlops.ks(r.y, r.c), mlops.pr_auc(r.y, r.c), mlops.log_loss(r.y, r.c), mlops.brier(r.y, r.c),'
                ' mlops.ece(r.y, r.c), mlops.ece(r.y, r.c, 10, ''equal_frequency''), mlops.accuracy(r.y, r.c, %1$L::pg_catalog.float8), mlops.precision(r.y, r.c, %1$L::pg_catalog.float8),'
-               ' mlops.recall(r.y, r.c, %1$L::pg_catalog.float8), mlops.f1(r.y, r.c, %1$L::pg_catalog.float8), mlops.mcc(r.y, r.c, %1$L::pg_catalog.float8), NULL] END AS c,'
+               ' mlops.recall(r.y, r.c, %1$L::pg_catalog.float8), mlops.f1(r.y, r.c, %1$L::pg_catalog.float8), mlops.mcc(r.y, r.c, %1$L::pg_catalog.float8), NULL] AS c,' END ||
                ' mlops._bootstrap(CASE WHEN r.y THEN 1::pg_catalog.float8 WHEN (NOT r.y) THEN 0::pg_catalog.float8 END, r.s, %1$L::pg_catalog.float8, %3$s, %4$s::pg_catalog.int8) AS b,'
                ' ARRAY[pg_catalog.sum(r.p) FILTER (WHERE (r.s >= %1$L::pg_catalog.float8)), pg_catalog.sum((1::pg_catalog.float8 - r.p)) FILTER (WHERE (r.s >= %1$L::pg_catalog.float8)),'
                ' pg_catalog.sum(r.p) FILTER (WHERE (r.s < %1$L::pg_catalog.float8)), pg_catalog.sum((1::pg_catalog.float8 - r.p)) FILTER (WHERE (r.s < %1$L::pg_catalog.float8))] AS expected,'
-               ' (SELECT (pg_catalog.sum((x.negative * ((x.above - (x.positive / 2::pg_catalog.float8)))))'
+               ' CASE WHEN (pg_catalog.count(r.t) < pg_catalog.count(*)) THEN (SELECT (pg_catalog.sum((x.negative * ((x.above - (x.positive / 2::pg_catalog.float8)))))'
                ' / NULLIF((pg_catalog.sum(x.positive) * pg_catalog.sum(x.negative)), 0::pg_catalog.float8))'
                ' FROM (SELECT pg_catalog.sum(e.p) AS positive, pg_catalog.sum((1::pg_catalog.float8 - e.p)) AS negative,'
-               ' pg_catalog.sum(pg_catalog.sum(e.p)) OVER (ORDER BY e.p DESC) AS above FROM r e WHERE e.p IS NOT NULL GROUP BY e.p) x) AS expected_auc'
+               ' pg_catalog.sum(pg_catalog.sum(e.p)) OVER (ORDER BY e.p DESC) AS above FROM r e WHERE e.p IS NOT NULL GROUP BY e.p) x) END AS expected_auc'
            WHEN 'multiclass' THEN
                'ARRAY[pg_catalog.count(*) FILTER (WHERE (r.y = r.s))] AS cells, NULL::mlops.estimate AS ci,'
                ' ARRAY[mlops.accuracy(r.y, r.s), mlops.precision(r.y, r.s), mlops.recall(r.y, r.s), mlops.f1(r.y, r.s), mlops.mcc(r.y, r.s),'
-               ' pg_catalog.avg((0::pg_catalog.float8 - pg_catalog.ln(GREATEST(r.p, 1e-15::pg_catalog.float8))))] AS v,'
-               ' CASE WHEN (pg_catalog.count(r.c) > 0) THEN ARRAY[mlops.accuracy(r.y, r.c), mlops.precision(r.y, r.c), mlops.recall(r.y, r.c), mlops.f1(r.y, r.c), mlops.mcc(r.y, r.c), NULL] END AS c,'
+               ' pg_catalog.avg((0::pg_catalog.float8 - pg_catalog.ln(GREATEST(r.p, 1e-15::pg_catalog.float8))))] AS v,' ||
+               CASE WHEN champion IS NULL THEN ' NULL::pg_catalog.float8[] AS c,' ELSE
+               ' ARRAY[mlops.accuracy(r.y, r.c), mlops.precision(r.y, r.c), mlops.recall(r.y, r.c), mlops.f1(r.y, r.c), mlops.mcc(r.y, r.c), NULL] AS c,' END ||
                ' ARRAY[pg_catalog.count(r.p)::pg_catalog.float8, pg_catalog.count(r.p)::pg_catalog.float8, (pg_catalog.stddev_samp(pg_catalog.ln(GREATEST(r.p, 1e-15::pg_catalog.float8)))'
                ' / pg_catalog.sqrt(NULLIF(pg_catalog.count(r.p), 0)::pg_catalog.float8))] AS b, NULL::pg_catalog.float8[] AS expected, NULL::pg_catalog.float8 AS expected_auc'
            ELSE
                'NULL::pg_catalog.int8[] AS cells, NULL::mlops.estimate AS ci,'
-               ' ARRAY[mlops.rmse(r.y, r.s), mlops.mae(r.y, r.s), mlops.mape(r.y, r.s), mlops.r2(r.y, r.s)] AS v,'
-               ' CASE WHEN (pg_catalog.count(r.c) > 0) THEN ARRAY[mlops.rmse(r.y, r.c), mlops.mae(r.y, r.c), mlops.mape(r.y, r.c), mlops.r2(r.y, r.c)] END AS c,'
+               ' ARRAY[mlops.rmse(r.y, r.s), mlops.mae(r.y, r.s), mlops.mape(r.y, r.s), mlops.r2(r.y, r.s)] AS v,' ||
+               CASE WHEN champion IS NULL THEN ' NULL::pg_catalog.float8[] AS c,' ELSE
+               ' ARRAY[mlops.rmse(r.y, r.c), mlops.mae(r.y, r.c), mlops.mape(r.y, r.c), mlops.r2(r.y, r.c)] AS c,' END ||
                ' mlops._bootstrap(r.y, r.s, NULL::pg_catalog.float8, %3$s, %4$s::pg_catalog.int8) AS b, NULL::pg_catalog.float8[] AS expected, NULL::pg_catalog.float8 AS expected_auc'
            END), threshold, level, replicates, seed)
         || ' FROM r'

@@ -5,35 +5,41 @@
 -- SQL for the figures of each column of a query, an array of JSON arrays:
 -- values, values that are not finite, least and greatest value, mean,
 -- standard deviation, whether there are two different values, values out of
--- range, outliers, values of no known category.
-CREATE FUNCTION mlops._quality_statement(query text, names text[], kinds text[], bounds jsonb) RETURNS text
+-- range, outliers, values of no known category.  A column with numbers or
+-- times is looked at as float8, any other one as text.
+CREATE FUNCTION mlops._quality_statement(query text, names text[], types oid[], kinds text[], bounds jsonb) RETURNS text
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format(mlops._qualified(
-               'SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*), ''columns'', ARRAY[%s]::pg_catalog.jsonb[]) FROM (SELECT %s FROM (%s'
-               || E'\n' || ') q) x'),
-               string_agg(format(mlops._qualified(
-                   'pg_catalog.jsonb_build_array(pg_catalog.count(x.v%1$s), pg_catalog.count(*) FILTER (WHERE ((x.v%1$s IS NOT NULL) AND (x.f%1$s IS NULL) AND %2$L::pg_catalog.bool)),'
+    SELECT format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*), ''columns'', ARRAY[%s]::pg_catalog.jsonb[]) FROM (SELECT %s FROM (%s'
+                  || E'\n' || ') q) x',
+               string_agg(CASE WHEN c.kind IN ('number', 'time') THEN format(mlops._qualified(
+                   'pg_catalog.jsonb_build_array(pg_catalog.count(x.c%1$s), (pg_catalog.count(x.c%1$s) - pg_catalog.count(x.f%1$s)),'
                    ' pg_catalog.min(x.f%1$s), pg_catalog.max(x.f%1$s), pg_catalog.avg(x.f%1$s), pg_catalog.stddev_pop(x.f%1$s),'
-                   ' (pg_catalog.min(pg_catalog.hashtextextended(x.v%1$s, 0)) <> pg_catalog.max(pg_catalog.hashtextextended(x.v%1$s, 0))),'
-                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %3$L::pg_catalog.float8) OR (x.f%1$s > %4$L::pg_catalog.float8))),'
-                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %5$L::pg_catalog.float8) OR (x.f%1$s > %6$L::pg_catalog.float8))),'
-                   ' pg_catalog.count(*) FILTER (WHERE (NOT (x.v%1$s = ANY (%7$L::pg_catalog.text[])))))'),
-                   c.position, c.kind IN ('number', 'time'), bounds->c.name->>'min', bounds->c.name->>'max',
-                   bounds->c.name->>'low', bounds->c.name->>'high',
-                   (SELECT array_agg(e) FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(bounds->c.name->'categories') = 'array'
-                                                                            THEN bounds->c.name->'categories' END) e)),
+                   ' ((pg_catalog.min(x.f%1$s) <> pg_catalog.max(x.f%1$s)) OR ((pg_catalog.count(x.f%1$s) > 0) AND (pg_catalog.count(x.f%1$s) < pg_catalog.count(x.c%1$s)))),'
+                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %2$L::pg_catalog.float8) OR (x.f%1$s > %3$L::pg_catalog.float8))),'
+                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %4$L::pg_catalog.float8) OR (x.f%1$s > %5$L::pg_catalog.float8))), 0)'),
+                   c.position, bounds->c.name->>'min', bounds->c.name->>'max', bounds->c.name->>'low', bounds->c.name->>'high')
+               ELSE format(mlops._qualified(
+                   'pg_catalog.jsonb_build_array(pg_catalog.count(x.c%1$s), 0, NULL, NULL, NULL, NULL,'
+                   ' (pg_catalog.min(pg_catalog.hashtextextended(x.f%1$s, 0)) <> pg_catalog.max(pg_catalog.hashtextextended(x.f%1$s, 0))), 0, 0,'
+                   ' pg_catalog.count(*) FILTER (WHERE (NOT (x.f%1$s = ANY (%2$L::pg_catalog.text[])))))'),
+                   c.position, (SELECT array_agg(e) FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(bounds->c.name->'categories') = 'array'
+                                                                                        THEN bounds->c.name->'categories' END) e)) END,
                    ', ' ORDER BY c.position),
-               string_agg(format(CASE c.kind
-                   WHEN 'number' THEN mlops._qualified('q.%2$I::pg_catalog.text AS v%1$s, CASE WHEN ((q.%2$I::pg_catalog.numeric >= -1e100::pg_catalog.numeric)'
-                                     ' AND (q.%2$I::pg_catalog.numeric <= 1e100::pg_catalog.numeric)) THEN q.%2$I::pg_catalog.float8 END AS f%1$s')
-                   WHEN 'time' THEN 'q.%2$I::pg_catalog.text AS v%1$s, CASE WHEN pg_catalog.isfinite(q.%2$I) THEN EXTRACT(epoch FROM q.%2$I)::pg_catalog.float8 END AS f%1$s'
-                   ELSE 'q.%2$I::pg_catalog.text AS v%1$s, NULL::pg_catalog.float8 AS f%1$s' END, c.position, c.name), ', ' ORDER BY c.position),
+               string_agg(format('q.%2$I AS c%1$s, ' || CASE
+                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN EXTRACT(epoch FROM q.%2$I)::pg_catalog.float8 END'
+                   WHEN c.kind <> 'number' THEN 'q.%2$I::pg_catalog.text COLLATE pg_catalog."C"'
+                   WHEN c.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'q.%2$I::pg_catalog.float8'
+                   WHEN c.type IN ('float4'::regtype, 'float8'::regtype) THEN mlops._qualified(
+                       'CASE WHEN ((q.%2$I >= (-1e30)::pg_catalog.float8) AND (q.%2$I <= 1e30::pg_catalog.float8)) THEN q.%2$I::pg_catalog.float8 END')
+                   ELSE mlops._qualified('CASE WHEN ((q.%2$I::pg_catalog.numeric >= (-1e30)::pg_catalog.numeric)'
+                                         ' AND (q.%2$I::pg_catalog.numeric <= 1e30::pg_catalog.numeric)) THEN q.%2$I::pg_catalog.float8 END')
+                   END || ' AS f%1$s', c.position, c.name), ', ' ORDER BY c.position),
                query)
-    FROM unnest(names, kinds) WITH ORDINALITY c (name, kind, position)
+    FROM unnest(names, types, kinds) WITH ORDINALITY c (name, type, kind, position)
 $$;
-COMMENT ON FUNCTION mlops._quality_statement(text, text[], text[], jsonb) IS 'Statement for the figures of the columns of a query.';
+COMMENT ON FUNCTION mlops._quality_statement(text, text[], oid[], text[], jsonb) IS 'Statement for the figures of the columns of a query.';
 
 -- The kind of a type: number, time, category or other, without domains.
 CREATE FUNCTION mlops._quality_kind(type oid) RETURNS text
@@ -70,6 +76,7 @@ DECLARE
     reference_types jsonb;
     shared_names text[];
     shared_kinds text[];
+    shared_types oid[];
     problems jsonb;
     target text := model;
     profile_version integer;
@@ -116,11 +123,12 @@ BEGIN
     -- What is expected: of reference rows, or of the profile of a version.
     IF reference IS NOT NULL THEN
         SELECT coalesce(jsonb_object_agg(c."column", c.type::bigint), '{}') INTO reference_types FROM mlops._report_columns(path, reference) c;
-        SELECT array_agg(u.name ORDER BY u.o), array_agg(u.kind ORDER BY u.o) INTO shared_names, shared_kinds
+        SELECT array_agg(u.name ORDER BY u.o), array_agg(u.kind ORDER BY u.o), array_agg((reference_types->>u.name)::oid ORDER BY u.o)
+        INTO shared_names, shared_kinds, shared_types
         FROM unnest(names, kinds, types) WITH ORDINALITY u (name, kind, type, o)
         WHERE reference_types ? u.name AND mlops._quality_kind((reference_types->>u.name)::oid) = u.kind;
         IF shared_names IS NOT NULL THEN
-            statement := mlops._quality_statement(reference, shared_names, shared_kinds, '{}');
+            statement := mlops._quality_statement(reference, shared_names, shared_types, shared_kinds, '{}');
             PERFORM set_config('search_path', path, true);
             EXECUTE statement INTO figures;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -148,7 +156,7 @@ BEGIN
             FROM unnest(shared_names) WITH ORDINALITY u (name, o), LATERAL (SELECT figures->'columns'->(u.o::integer - 1)) x (f);
 
             -- The reference has outliers, too.
-            statement := mlops._quality_statement(reference, shared_names, shared_kinds, bounds);
+            statement := mlops._quality_statement(reference, shared_names, shared_types, shared_kinds, bounds);
             PERFORM set_config('search_path', path, true);
             EXECUTE statement INTO figures;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -170,7 +178,7 @@ BEGIN
     END IF;
 
     IF cardinality(names) > 0 THEN
-        statement := mlops._quality_statement(query, names, kinds, expected);
+        statement := mlops._quality_statement(query, names, types, kinds, expected);
     ELSE
         statement := format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*)) FROM (%s' || E'\n' || ') q', query);
     END IF;
@@ -238,7 +246,7 @@ BEGIN
             (1, 'missing', true, total - m.filled, total, (m.e->>'nulls')::float8, (m.e->>'rows')::float8, false,
              'share of rows that are NULL', NULL::jsonb),
             (2, 'not_finite', m.kind IN ('number', 'time'), m.not_finite, total, (m.e->>'not_finite')::float8, (m.e->>'rows')::float8, true,
-             'share of rows that are NaN, infinite or beyond 1e100 in size', NULL),
+             'share of rows that are NaN, infinite or beyond 1e30 in size', NULL),
             (4, 'out_of_range', m.e->>'min' IS NOT NULL AND NOT m.grows, m.out_of_range, total, 0, (m.e->>'rows')::float8, true,
              'share of rows below the least or above the greatest value of the reference', jsonb_build_object('range', ARRAY[m.e->'min', m.e->'max'])),
             (5, 'outliers', m.e->>'low' IS NOT NULL AND NOT m.grows, m.outliers, total, (m.e->>'outliers')::float8, (m.e->>'rows')::float8, true,
