@@ -91,6 +91,7 @@ AS $$
 DECLARE
     target text := model;
     name text := mlops.model_name(model);
+    number integer := mlops._reference_version(model);
     z float8 := mlops._interval_quantile(level);
     k integer := coalesce(cardinality(segments), 0);
     version record;
@@ -129,7 +130,7 @@ BEGIN
     -- Which version, so that all of the report is about one.
     SELECT a.version INTO champion_version FROM mlops.aliases a WHERE a.model = name AND a.alias = 'champion';
     SELECT v.version, v.task, v.classes, coalesce(v.metrics, '{}') AS metrics INTO version
-    FROM mlops.versions v WHERE v.model = name AND v.version = mlops._reference_version(target::mlops.modelref);
+    FROM mlops.versions v WHERE v.model = name AND v.version = number;
     IF version.task NOT IN ('binary', 'multiclass', 'regression') THEN
         RAISE EXCEPTION 'there is no performance report for the task %', version.task USING ERRCODE = 'ML021';
     END IF;

@@ -78,8 +78,8 @@ DECLARE
     shared_kinds text[];
     shared_types oid[];
     problems jsonb;
-    target text := model;
-    profile_version integer;
+    model_name text := mlops.model_name(model);
+    number integer := mlops._reference_version(model);
     figures jsonb;
     expected jsonb := '{}';
     bounds jsonb := '{}';
@@ -173,8 +173,8 @@ BEGIN
                    'categories', CASE WHEN p.exact AND (p.bins).kind = 'texts' THEN to_jsonb((p.bins).texts) END)), '{}')
         INTO expected
         FROM mlops.profiles p
-        WHERE p.role = 'feature' AND p.model = mlops.model_name(target::mlops.modelref)
-          AND p.version = mlops._reference_version(target::mlops.modelref);
+        WHERE p.role = 'feature' AND p.model = model_name
+          AND p.version = number;
     END IF;
 
     IF cardinality(names) > 0 THEN
