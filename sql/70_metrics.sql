@@ -32,7 +32,7 @@ CREATE TYPE mlops.estimate AS (
     lower float8,
     upper float8
 );
-COMMENT ON TYPE mlops.estimate IS 'Estimate of a share with the bounds of its confidence interval, all 0 to 1.';
+COMMENT ON TYPE mlops.estimate IS 'Estimate with the bounds of its confidence interval.';
 
 --
 -- The order of scores

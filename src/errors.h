@@ -62,4 +62,7 @@
 #define ERRCODE_MLOPS_DRIFT_METHOD			MAKE_SQLSTATE('M','L','0','5','3')
 #define ERRCODE_MLOPS_BINS_MISMATCH			MAKE_SQLSTATE('M','L','0','5','4')
 
+/* reports */
+#define ERRCODE_MLOPS_TOO_MANY_GROUPS		MAKE_SQLSTATE('M','L','0','5','5')
+
 #endif							/* MLOPS_ERRORS_H */
