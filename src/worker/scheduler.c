@@ -18,8 +18,8 @@
  * launcher when to start it again.  Without, it stays and looks every second,
  * since nobody can tell it about changes.
  *
- * An error ends the process; the launcher, or the postmaster, starts another
- * one after a while.
+ * An error ends the process, be it that somebody holds a lock for long; the
+ * launcher, or the postmaster, starts another one after a while.
  *
  *-------------------------------------------------------------------------
  */
@@ -731,7 +731,7 @@ mlops_scheduler_main(Datum arg)
 		{"default_transaction_deferrable", "off"},
 		{"session_replication_role", "origin"},
 		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
+		{"lock_timeout", "500ms"},
 		{"idle_in_transaction_session_timeout", "0"},
 	};
 
@@ -760,7 +760,12 @@ mlops_scheduler_main(Datum arg)
 		(void) publish(TimestampTzPlusMilliseconds(mlops_clock_now(), LONG_WAIT), true);
 		proc_exit(0);
 	}
-	/* the settings of the database are for its users */
+	/*
+	 * The settings of the database are for its users.  We do not wait for a
+	 * lock until the server looks for deadlocks: DROP EXTENSION takes the
+	 * locks of our tables in an order of its own, and it would end the other
+	 * session's statement instead of ours.
+	 */
 	for (size_t i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 	release_forgotten_entries();

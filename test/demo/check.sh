@@ -36,7 +36,7 @@ reasons() { [ "$(section 11 | grep -cE '^ +[0-9]+ \| bad +\| [1-4] \| [A-Z]')" -
 four_eyes() { section 8 | grep -q '^ERROR:  maker and checker must be two persons' && section 8 | grep -qx ' executed'; }
 ratified() { section 9 | grep -qE '^ rollback +\| ratified +\| modeller +\| checker'; }
 gated() { [ "$(section 12 | grep -cE '^ERROR:  .*/3 does not pass the gates')" -eq 1 ] && section 12 | grep -qE '^ +1 \| champion +\| .* \| fail +\|'; }
-tampered() { section 14 | grep -qE '^ ROW_CHANGED +\| +3 \|' && [ "$(section 14 | grep -cE '^ OK +\|')" -eq 1 ]; }
+tampered() { section 14 | grep -qE '^ ROW_CHANGED +\| +[0-9]+ \|' && [ "$(section 14 | grep -cE '^ OK +\|')" -eq 1 ]; }
 history() { [ "$(section 13 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
 log() { [ "$(section 13 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
 verified() { section 13 | grep -qE '^status +\| OK'; }

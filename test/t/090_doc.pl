@@ -51,7 +51,7 @@ for my $page (sort glob 'doc/*.md')
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, 'CREATE EXTENSION mlops');
 
-	my $script = "$PostgreSQL::Test::Utils::tmp_check/$name.sql";
+	my $script = "$PostgreSQL::Test::Utils::tmp_check/doc_$name.sql";
 	my $number = 0;
 	append_to_file($script, "\\pset pager off\n" . join '', map { $number++; "\\echo \@\@ $number\n$_->[0]" } @blocks);
 
