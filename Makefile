@@ -135,7 +135,7 @@ build/unit/lib.a: $(UNIT_OBJS)
 build/unit/%: test/unit/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/flags
 	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a $(call link_of,$<) $(SERVERLESS)
 
-build/bench/%: test/bench/%.c build/unit/lib.a $(wildcard test/unit/*.h) build/flags
+build/bench/%: test/bench/%.c build/unit/lib.a $(wildcard test/unit/*.h test/bench/*.h) build/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itest/unit $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a -lxgboost $(SERVERLESS)
 

@@ -28,13 +28,13 @@
 #include "monitoring/profile.h"
 #include "training/holdout.h"
 
-/* rows between two looks for interrupts */
-#define ROWS_PER_CHECK		1024
+/* most bytes of the rows that are scored together */
+#define MAX_BATCH_BYTES		(8 * 1024 * 1024)
 
 /* probabilities are kept from 0 by this, as in the aggregate log_loss() */
 #define MIN_PROBABILITY		1e-15
 
-/* scoring of the test rows, one after the other */
+/* scoring of the test rows, some together, asked for one after the other */
 typedef struct Scoring
 {
 	const MlopsForest *forest;
@@ -44,7 +44,10 @@ typedef struct Scoring
 	int			num_features;
 	int64		num_rows;
 	void	   *scratch;
-	float	   *margins;
+	int			batch_rows;
+	float	   *batch;			/* the features of so many rows, side by side */
+	float	   *batch_margins;
+	float	   *margins;		/* of the present row */
 	float	   *outputs;
 	MlopsProfile *profile;
 	MlopsSketch *scores;		/* a column of it */
@@ -73,10 +76,20 @@ static float
 score(Scoring *scoring, int64 i)
 {
 	const float *row = scoring->rows + i * scoring->width;
+	int			place = i % scoring->batch_rows;
 
-	if (i % ROWS_PER_CHECK == 0)
+	if (place == 0)
+	{
+		int			count = (int) Min(scoring->batch_rows, scoring->num_rows - i);
+
 		CHECK_FOR_INTERRUPTS();
-	mlops_forest_margin(scoring->forest, row, scoring->scratch, scoring->margins);
+		for (int k = 0; k < count; k++)
+			memcpy(scoring->batch + (Size) k * scoring->num_features, row + k * scoring->width,
+				   sizeof(float) * scoring->num_features);
+		mlops_forest_margin_batch(scoring->forest, scoring->batch, count, scoring->scratch,
+								  scoring->batch_margins);
+	}
+	scoring->margins = scoring->batch_margins + (Size) place * scoring->info.num_groups;
 	mlops_forest_transform(scoring->forest, scoring->margins, scoring->outputs);
 	return row[scoring->num_features];
 }
@@ -231,8 +244,10 @@ mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
 	scoring.width = MlopsRowWidth(set);
 	scoring.num_features = set->signature.num_features;
 	scoring.num_rows = test->num_rows;
-	scoring.scratch = palloc(mlops_forest_scratch_size(forest));
-	scoring.margins = palloc(sizeof(float) * scoring.info.num_groups);
+	scoring.scratch = MemoryContextAllocHuge(CurrentMemoryContext, mlops_forest_batch_scratch_size(forest));
+	scoring.batch_rows = (int) Min(MLOPS_BATCH_ROWS, Max(MAX_BATCH_BYTES / (sizeof(float) * scoring.width), 1));
+	scoring.batch = palloc(mul_size(sizeof(float) * scoring.width, scoring.batch_rows));
+	scoring.batch_margins = palloc(mul_size(sizeof(float) * scoring.info.num_groups, scoring.batch_rows));
 	scoring.outputs = palloc(sizeof(float) * scoring.info.num_outputs);
 	scoring.profile = set->profile;
 	scoring.scores = mlops_profile_add_column(set->profile, MLOPS_ROLE_SCORE, MLOPS_ROLE_SCORE,
@@ -257,6 +272,7 @@ mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
 	appendStringInfo(json, "\"n_train\": " INT64_FORMAT ", \"n_test\": " INT64_FORMAT "}",
 					 set->parts[MLOPS_PART_TRAIN].num_rows, test->num_rows);
 	pfree(scoring.scratch);
-	pfree(scoring.margins);
+	pfree(scoring.batch);
+	pfree(scoring.batch_margins);
 	pfree(scoring.outputs);
 }
