@@ -22,6 +22,7 @@ BEGIN
         'card', (SELECT mlops._card_state(c) FROM mlops.card c WHERE c.model_id = m.id),
         'version', mlops._version_state(v.id)
                    || jsonb_build_object('version', v.version, 'artifact', v.info, 'features', v.signature),
+        'checks', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.item COLLATE "C") FROM mlops.verify_model(mlops._reference(target)) c),
         'lineage', (SELECT r.record FROM mlops.run r WHERE r.id = v.run_id),
         'measurements', (SELECT coalesce(jsonb_agg(mlops._measurement_state(k) || jsonb_build_object('id', k.id) ORDER BY k.id), '[]')
                          FROM mlops.measurement k WHERE k.version_id = v.id),
@@ -31,6 +32,7 @@ BEGIN
                                'state', mlops._alias_state(m.id, a.alias),
                                'policy', mlops._policy_of(m.id, a.alias),
                                'policy_sha256', encode(mlops._policy_sha256(m.id, a.alias), 'hex'),
+                               'traffic', mlops._traffic_of(m.id, a.alias),
                                'gates', mlops._package_gates(m.id, a.alias, v.id))), '{}')
                     FROM (SELECT 'champion' AS alias
                           UNION SELECT p.alias FROM mlops.alias p WHERE p.model_id = m.id
@@ -45,7 +47,10 @@ BEGIN
                     FROM mlops.alias_change c WHERE v.id IN (c.version_id, c.previous_version_id)),
         'requests', (SELECT coalesce(jsonb_agg(mlops._request_state(r) || jsonb_build_object('id', r.id, 'alias', r.alias)
                                                ORDER BY r.id), '[]')
-                     FROM mlops.request r WHERE r.version_id = v.id),
+                     FROM mlops.request r
+                     WHERE r.version_id = v.id
+                        OR (r.model_id = m.id AND r.kind = 'traffic'
+                            AND v.version IN (SELECT mlops._traffic_versions(r.package->'after')))),
         'suspensions', (SELECT coalesce(jsonb_agg(mlops._suspension_state(s) || jsonb_build_object('id', s.id) ORDER BY s.id), '[]')
                         FROM mlops.suspension s WHERE s.model_id = m.id),
         'safety_actions', (SELECT coalesce(jsonb_agg(mlops._safety_state(s) || jsonb_build_object('id', s.id, 'alias', s.alias)
@@ -78,5 +83,5 @@ CREATE FUNCTION mlops.evidence(model mlops.modelref) RETURNS jsonb
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000000
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.evidence(mlops.modelref) IS
-    'All evidence about a version in one document: card, features, lineage, metrics, measurements, gates, policies, requests with their packages and approvals, suspensions, who has which duties, the events of the audit log with their hashes, a checkpoint and the verification; the same state gives the same bytes; needs privilege read; errors ML001 to ML003 and 42501.';
+    'All evidence about a version in one document: card, features, the checks of mlops.verify_model(), lineage, metrics, measurements, gates, traffic, policies, requests with their packages and approvals, suspensions, who has which duties, the events of the audit log with their hashes, a checkpoint and the verification; the same state gives the same bytes; needs privilege read; errors ML001 to ML003 and 42501.';
 REVOKE ALL ON FUNCTION mlops.evidence(mlops.modelref) FROM PUBLIC;

@@ -5,7 +5,7 @@
 \ir ../fixtures/person.sql
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(27);
+SELECT plan(29);
 
 CREATE ROLE ge_maker LOGIN; CREATE ROLE ge_checker LOGIN; CREATE ROLE ge_reader LOGIN; CREATE ROLE ge_teller LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO ge_maker, ge_checker, ge_reader, ge_teller;
@@ -64,5 +64,7 @@ SELECT is(mlops.evidence('evidence_test')::text, (SELECT e::text FROM evidence),
 SELECT isnt(mlops.evidence('evidence_test/1')::text, (SELECT e::text FROM evidence), 'another version has another');
 SELECT pg_temp.maker($$SELECT mlops.set_card('evidence_test', '{"purpose": "cards"}', 'r')$$);
 SELECT isnt(mlops.evidence('evidence_test')::text, (SELECT e::text FROM evidence), 'and so has another state');
+SELECT is((SELECT array_agg(DISTINCT c->>'verdict') FROM jsonb_array_elements(mlops.evidence('evidence_test')->'checks') c), '{pass,unknown}', 'the file and its golden rows are checked');
+SELECT is(mlops.evidence('evidence_test')#>>'{aliases,champion,traffic}', '{"shadow": null, "shares": {}}', 'there is no traffic');
 SELECT * FROM finish();
 ROLLBACK;
