@@ -213,7 +213,7 @@ SKIP:
 	  SKIP:
 		{
 			skip "upgrade from $number: mlops is not installed there", 1 unless -e "$prefix/lib/mlops.so";
-			my $before = populated("from_$number", install_path => $prefix);
+			my $before = populated("major_$number", install_path => $prefix);
 			my $what = expected($before);
 			$what->{changed} = '["system_identifier", "server_version"]';
 			$before->stop;
