@@ -39,7 +39,7 @@ gated() { [ "$(section 12 | grep -cE '^ERROR:  .*/3 does not pass the gates')" -
 drifted() { section 13 | grep -qE '^ feature +\| duration +\| psi +\| .* fail$' && section 13 | grep -qE '^ score +\| score +\| psi +\| .* fail$'; }
 random() { [ "$(section 13 | grep -E '^ (ok|warn|fail|insufficient) +\| ')" = ' ok      |          23' ]; }
 biased() { [ "$(section 14 | grep -cE '^ age_band +\| under 26 .* fail *$')" -eq 3 ] && [ "$(section 14 | grep -cE '^ sex +\| female .* ok *$')" -eq 3 ]; }
-tampered() { section 16 | grep -qE '^ ROW_CHANGED +\| +3 \|' && [ "$(section 16 | grep -cE '^ OK +\|')" -eq 1 ]; }
+tampered() { section 16 | grep -qE '^ ROW_CHANGED +\| +[0-9]+ \|' && [ "$(section 16 | grep -cE '^ OK +\|')" -eq 1 ]; }
 history() { [ "$(section 15 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
 log() { [ "$(section 15 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
 verified() { section 15 | grep -qE '^status +\| OK'; }

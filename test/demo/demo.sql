@@ -246,7 +246,8 @@ SELECT status, seq, detail FROM mlops.verify_audit() \gx
 \connect - postgres
 BEGIN;
 ALTER TABLE mlops.audit_event DISABLE TRIGGER ALL;
-UPDATE mlops.audit_event SET reason = overlay(reason PLACING 'F' FROM 1 FOR 1) WHERE seq = 3;
+UPDATE mlops.audit_event SET reason = overlay(reason PLACING 'F' FROM 1 FOR 1)
+WHERE seq = (SELECT min(seq) FROM mlops.audit_event WHERE action = 'alias.promote');
 SELECT status, seq, detail FROM mlops.verify_audit();
 ROLLBACK;
 SELECT status, seq FROM mlops.verify_audit();
