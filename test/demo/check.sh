@@ -23,7 +23,7 @@ section() { awk -v heading="--- $1. " 'index($0, "--- ") == 1 { on = index($0, h
 scores() { section "$1" | grep -E '^ +[0-9]+ \|'; }
 
 ended() { [ "$(tail -n 1 "$output")" = 'exit status 0' ]; }
-headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 14 ]; }
+headings() { [ "$(grep -cE '^--- [0-9]+\. ' "$output")" -eq 16 ]; }
 auc() { section "$1" | awk '/ auc / { n++; for (i = 3; i <= NF; i++) if ($i ~ /^0\./ && ($i < 0.7 || $i > 0.9)) bad = 1 } END { exit !n || bad }'; }
 scored() { [ "$(scores 6 | wc -l)" -eq 5 ]; }
 promoted() { [ "$(scores 6)" != "$(scores 8)" ] && [ "$(scores 8 | wc -l)" -eq 5 ]; }
@@ -36,10 +36,13 @@ reasons() { [ "$(section 11 | grep -cE '^ +[0-9]+ \| bad +\| [1-4] \| [A-Z]')" -
 four_eyes() { section 8 | grep -q '^ERROR:  maker and checker must be two persons' && section 8 | grep -qx ' executed'; }
 ratified() { section 9 | grep -qE '^ rollback +\| ratified +\| modeller +\| checker'; }
 gated() { [ "$(section 12 | grep -cE '^ERROR:  .*/3 does not pass the gates')" -eq 1 ] && section 12 | grep -qE '^ +1 \| champion +\| .* \| fail +\|'; }
-tampered() { section 14 | grep -qE '^ ROW_CHANGED +\| +[0-9]+ \|' && [ "$(section 14 | grep -cE '^ OK +\|')" -eq 1 ]; }
-history() { [ "$(section 13 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
-log() { [ "$(section 13 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
-verified() { section 13 | grep -qE '^status +\| OK'; }
+drifted() { section 13 | grep -qE '^ feature +\| duration +\| psi +\| .* fail$' && section 13 | grep -qE '^ score +\| score +\| psi +\| .* fail$'; }
+random() { [ "$(section 13 | grep -E '^ (ok|warn|fail|insufficient) +\| ')" = ' ok      |          23' ]; }
+biased() { [ "$(section 14 | grep -cE '^ age_band +\| under 26 .* fail *$')" -eq 3 ] && [ "$(section 14 | grep -cE '^ sex +\| female .* ok *$')" -eq 3 ]; }
+tampered() { section 16 | grep -qE '^ ROW_CHANGED +\| +[0-9]+ \|' && [ "$(section 16 | grep -cE '^ OK +\|')" -eq 1 ]; }
+history() { [ "$(section 15 | grep -cE '^ champion +\| (promote|rollback) ')" -eq 3 ]; }
+log() { [ "$(section 15 | grep -cE '^ +[0-9]+ \| [a-z]+\.[a-z]+ ')" -ge 14 ]; }
+verified() { section 15 | grep -qE '^status +\| OK'; }
 next_command() {
 	local command
 	command=$(grep -A 2 -e '--- To go on' "$output" | tail -n 1)
@@ -57,6 +60,9 @@ check 'the rollback brings the first scores back' rolled_back
 check 'the maker does not approve, the checker does' four_eyes
 check 'the rollback is ratified' ratified
 check 'a worse version is refused by a gate' gated
+check 'a random sample does not drift' random
+check 'a slice of long loans does' drifted
+check 'the young fail the four-fifths rule, women do not' biased
 check 'two statements are denied, and no other one fails' denied
 check 'the granted application gets the scores' granted
 check 'the refused loan is explained, with its values' explained
