@@ -24,6 +24,9 @@
 /* an addition puts less than 2^34 into a digit: half of 2^63 is never reached */
 #define MAX_ADDITIONS	(1U << 28)
 
+/* values that are added up before their digits are moved to the sums */
+#define MAX_RUN			2048
+
 /* the weight of the last bit, as a power of two */
 #define SUM_UNIT		(-1074)
 #define SQUARES_UNIT	(-2148)
@@ -94,6 +97,100 @@ multiply(uint32 *product, const uint32 *a, int num_a, const uint32 *b, int num_b
 }
 
 /*
+ * Add a number of less than 2^62, shifted left.  It counts as one addition.
+ */
+static inline void
+add_shifted(int64 *sum, uint64 number, int shift, int64 sign)
+{
+	int64	   *to = sum + shift / 32;
+	int			bits = shift % 32;
+	uint64		low = (number & 0xffffffff) << bits;
+	uint64		high = (number >> 32) << bits;
+
+	to[0] += sign * (int64) (low & 0xffffffff);
+	to[1] += sign * (int64) ((low >> 32) + (high & 0xffffffff));
+	to[2] += sign * (int64) (high >> 32);
+}
+
+/*
+ * The parts of a finite number: the integer, which is returned, the shift and
+ * the sign with which it stands in a sum.
+ */
+static inline uint64
+parts_of(uint64 bits, int *shift, int64 *sign)
+{
+	uint64		mantissa = bits & UINT64CONST(0xfffffffffffff);
+
+	*sign = (bits >> 63) ? -1 : 1;
+	*shift = (int) (bits >> 52) & 0x7ff;
+	if (*shift > 0)
+	{
+		mantissa |= UINT64CONST(0x10000000000000);
+		(*shift)--;
+	}
+	return mantissa;
+}
+
+/*
+ * Add finite numbers, each as often as its weight says.  Neighbours of one
+ * sign and exponent, of which ascending numbers have many, are added up in
+ * registers first.
+ */
+void
+mlops_exact_add_points(MlopsExact *moments, const MlopsSketchPoint *points, int num_points)
+{
+	int			i = 0;
+
+	while (i < num_points)
+	{
+		uint64		first;
+		uint64		bits;
+		uint64		low = 0;
+		uint64		high = 0;
+		uint64		squares[3] = {0};
+		int			shift;
+		int64		sign;
+		int			end = Min(num_points, i + MAX_RUN);
+
+		if (points[i].weight != 1)
+		{
+			mlops_exact_add(moments, points[i].value, points[i].weight);
+			i++;
+			continue;
+		}
+		memcpy(&first, &points[i].value, sizeof(first));
+		(void) parts_of(first, &shift, &sign);
+		for (; i < end && points[i].weight == 1; i++)
+		{
+			uint64		mantissa;
+			uint64		square;
+			uint64		product;
+			int			ignored_shift;
+			int64		ignored_sign;
+
+			memcpy(&bits, &points[i].value, sizeof(bits));
+			if ((bits ^ first) >> 52 != 0)
+				break;
+			mantissa = parts_of(bits, &ignored_shift, &ignored_sign);
+			low += mantissa & 0xffffffff;
+			high += mantissa >> 32;
+			square = (mantissa & 0xffffffff) * (mantissa & 0xffffffff);
+			product = 2 * ((mantissa & 0xffffffff) * (mantissa >> 32));
+			squares[0] += square & 0xffffffff;
+			squares[1] += (square >> 32) + (product & 0xffffffff);
+			squares[2] += (product >> 32) + (mantissa >> 32) * (mantissa >> 32);
+		}
+		add_shifted(moments->sum, low, shift, sign);
+		add_shifted(moments->sum, high, shift + 32, sign);
+		for (int j = 0; j < 3; j++)
+			add_shifted(moments->squares, squares[j], 2 * shift + 32 * j, 1);
+		moments->additions += 3;
+		if (unlikely(moments->additions >= MAX_ADDITIONS))
+			mlops_exact_carry(moments);
+	}
+}
+
+/*
  * Add a finite number as often as count says.
  */
 void
@@ -110,15 +207,7 @@ mlops_exact_add(MlopsExact *moments, double value, int64 count)
 	int64		sign;
 
 	memcpy(&bits, &value, sizeof(bits));
-	sign = (bits >> 63) ? -1 : 1;
-	shift = (int) (bits >> 52) & 0x7ff;
-	mantissa = bits & UINT64CONST(0xfffffffffffff);
-	if (shift > 0)
-	{
-		mantissa |= UINT64CONST(0x10000000000000);
-		shift--;
-	}
-
+	mantissa = parts_of(bits, &shift, &sign);
 	digits[0] = (uint32) mantissa;
 	digits[1] = (uint32) (mantissa >> 32);
 	part = (uint64) digits[0] * digits[0];

@@ -17,6 +17,8 @@
 
 #include "c.h"
 
+#include "monitoring/sketch.h"
+
 /* digits of 32 bits: 2^63 times the greatest double, its square, and a sign */
 #define MLOPS_SUM_DIGITS		70
 #define MLOPS_SQUARES_DIGITS	136
@@ -42,6 +44,8 @@ typedef struct MlopsWide
 } MlopsWide;
 
 extern void mlops_exact_add(MlopsExact *moments, double value, int64 count);
+extern void mlops_exact_add_points(MlopsExact *moments, const MlopsSketchPoint *points,
+								   int num_points);
 extern void mlops_exact_merge(MlopsExact *moments, const MlopsExact *other);
 extern void mlops_exact_carry(MlopsExact *moments);
 

@@ -180,10 +180,14 @@ merge_level(SketchLevel *level, const double *values, int num_values)
 	level->num_values = k + 1;
 	while (i >= 0 && j >= 0)
 	{
-		if (level->values[i] > values[j])
-			level->values[k--] = level->values[i--];
-		else
-			level->values[k--] = values[j--];
+		/* without a branch: which of them it is nobody can predict */
+		double		left = level->values[i];
+		double		right = values[j];
+		int			from_level = left > right;
+
+		level->values[k--] = from_level ? left : right;
+		i -= from_level;
+		j -= !from_level;
 	}
 	if (j >= 0)
 		memcpy(level->values, values, sizeof(double) * (j + 1));
@@ -248,12 +252,25 @@ merge_points(const MlopsSketchPoint *a, int num_a, const MlopsSketchPoint *b, in
 static void
 add_frequent(MlopsSketch *sketch, const MlopsSketchPoint *points, int num_points)
 {
-	MlopsSketchPoint *all = palloc(sizeof(MlopsSketchPoint) *
-								   (sketch->num_frequent + num_points));
-	int			n = merge_points(sketch->frequent, sketch->num_frequent, points, num_points, all);
+	MlopsSketchPoint *all;
 	int64		cut = 0;
 	int			kept = 0;
+	int			n = 0;
 
+	/* values that all differ push each other out */
+	if (sketch->num_frequent == 0 && num_points > MLOPS_SKETCH_FREQUENT)
+	{
+		while (n < num_points && points[n].weight == 1)
+			n++;
+		if (n == num_points)
+		{
+			sketch->count_error++;
+			return;
+		}
+	}
+
+	all = palloc(sizeof(MlopsSketchPoint) * (sketch->num_frequent + num_points));
+	n = merge_points(sketch->frequent, sketch->num_frequent, points, num_points, all);
 	if (n > MLOPS_SKETCH_FREQUENT)
 	{
 		int			repeated = 0;
@@ -299,10 +316,10 @@ absorb_points(MlopsSketch *sketch, const MlopsSketchPoint *points, int num_point
 		uint64		bits;
 
 		memcpy(&bits, &points[i].value, sizeof(bits));
-		mlops_exact_add(sketch->moments, points[i].value, points[i].weight);
 		mlops_sketch_register(sketch->registers, mlops_sketch_hash(bits));
 		remaining |= (uint64) points[i].weight;
 	}
+	mlops_exact_add_points(sketch->moments, points, num_points);
 	sketch->min = Min(sketch->min, points[0].value);
 	sketch->max = Max(sketch->max, points[num_points - 1].value);
 
@@ -746,8 +763,7 @@ moments_of(MlopsSketch *sketch, MlopsExact *space)
 	if (sketch->approximate)
 		return sketch->moments;
 	memset(space, 0, sizeof(MlopsExact));
-	for (int i = 0; i < sketch->num_exact; i++)
-		mlops_exact_add(space, sketch->exact[i].value, sketch->exact[i].weight);
+	mlops_exact_add_points(space, sketch->exact, sketch->num_exact);
 	return space;
 }
 

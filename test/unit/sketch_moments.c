@@ -120,6 +120,30 @@ test_counts(void)
 	   "the sums are wide enough for the most rows of the greatest values");
 }
 
+/* ascending values, neighbours of one exponent together, as one by one */
+static void
+test_points(void)
+{
+	enum {POINTS = 5000};
+	MlopsSketchPoint *points = palloc(sizeof(MlopsSketchPoint) * POINTS);
+	MlopsExact	one = {0};
+	MlopsExact	together = {0};
+
+	for (int i = 0; i < POINTS; i++)
+	{
+		int			exponent = i < 3000 ? 0 : (int) (next_random() % 2000) - 1070;
+
+		points[i].value = i < 2500 ? nextafter(2, 0) : ldexp(uniform() - 0.5, exponent);
+		points[i].weight = i % 500 == 499 ? 1 + (int64) (next_random() % 1000) : 1;
+		mlops_exact_add(&one, points[i].value, points[i].weight);
+	}
+	mlops_exact_add_points(&together, points, POINTS);
+	mlops_exact_carry(&one);
+	mlops_exact_carry(&together);
+	ok(memcmp(&one, &together, sizeof(MlopsExact)) == 0, "values of one exponent can be added together");
+	pfree(points);
+}
+
 /* values of all sizes in random parts, orders and merges; few or many */
 static void
 test_splits(int n, int distinct, const char *name)
@@ -251,6 +275,7 @@ main(void)
 {
 	test_cases();
 	test_counts();
+	test_points();
 	test_splits(200, 200, "few values: the same bytes in any order and parts");
 	test_splits(50000, 2000, "few distinct values: the same bytes in any order and parts");
 	test_splits(2049, 2049, "just more than the limit: the same totals in any order and parts");
