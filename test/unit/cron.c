@@ -15,6 +15,7 @@
 static int	ntests = 0;
 static int	nfailures = 0;
 
+__attribute__((format(printf, 2, 3)))
 static void
 ok(bool passed, const char *format,...)
 {
