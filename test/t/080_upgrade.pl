@@ -139,7 +139,7 @@ sub upgraded
 	$new->append_conf('postgresql.conf', "${conf}max_worker_processes = 12\n");
 	chdir $dir;
 	$new->command_ok([ 'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $old->config_data('--bindir'),
-		'-B', $new->config_data('--bindir'), '-s', $new->host, '-p', $old->port, '-P', $new->port, @options ], "$name: pg_upgrade");
+		'-B', $new->config_data('--bindir'), '-s', $new->host, '-p', $old->port, '-P', $new->port, '--no-sync', @options ], "$name: pg_upgrade");
 	chdir $top;
 	# what has run until now did so during the upgrade
 	$new->append_conf('postgresql.conf', "mlops.scheduler = off\n");
