@@ -44,7 +44,8 @@ server_stop() {
 	done
 	# a process number in there may be somebody else's by now
 	rm -f "$SERVER_DATA/postmaster.pid"
-	case $SERVER_SOCKET in /tmp/*) rm -rf "$SERVER_SOCKET" ;; esac
+	# not the server's own folder, which may be below /tmp, too
+	[ "$SERVER_SOCKET" = "$SERVER_DIR" ] || rm -rf "$SERVER_SOCKET"
 }
 
 wait_gone() {
