@@ -345,7 +345,9 @@ AS $$
                        ('model', 40), ('policy', 40), ('suspension', 40), ('safety_action', 40), ('identity', 56),
                        ('request', 40), ('approval', 56), ('measurement', 56), ('card', 40), ('gate', 40),
                        ('traffic', 40), ('golden_row', 56),
-                       ('profile_column', 56)) t (name, bits),
+                       ('profile_column', 56),
+                       ('monitor', 40), ('monitor_check', 40), ('monitor_run', 56), ('check_result', 56),
+                       ('alert', 40)) t (name, bits),
                (VALUES ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) b (event, bit)
           WHERE t.bits & b.bit <> 0) w
     WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
@@ -355,6 +357,7 @@ AS $$
     SELECT format('Table mlops.%s has no trigger mlops.%s().', w.name, w.called)
     FROM (VALUES ('privilege', '_set_role'), ('policy', '_set_approver_roles'), ('suspension', '_check_set_once'),
                  ('safety_action', '_check_set_once'), ('gate', '_check_set_once'),
+                 ('monitor', '_set_monitor_owner'), ('monitor_check', '_check_set_once'),
                  ('request', '_check_transition')) w (name, called)
     WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
                       WHERE r.ours AND r.relname = w.name AND g.ours AND g.calls = w.called)
