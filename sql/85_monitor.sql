@@ -701,7 +701,8 @@ BEGIN
         IF o.reference NOT LIKE '%/%' THEN
             SELECT v.id INTO version_id
             FROM mlops.version v
-            WHERE mlops._reference(v.id) = mlops._model_at(o.reference::mlops.modelref, end_time) AND v.model_id = o.model_id;
+            WHERE v.model_id = o.model_id
+              AND mlops._reference(v.id)::text = mlops._model_at(o.reference::mlops.modelref, end_time)::text;
             in_charge := version_id IS NOT NULL;
         END IF;
         IF version_id IS NULL THEN
@@ -1011,7 +1012,7 @@ $$;
 COMMENT ON FUNCTION mlops._act_on_alert(jsonb) IS 'Does what an alert asks for; says whether it was done, or why not.';
 REVOKE ALL ON FUNCTION mlops._act_on_alert(jsonb) FROM PUBLIC;
 
-CREATE FUNCTION mlops._note_outcome(alert bigint, outcome text) RETURNS void
+CREATE FUNCTION mlops._note_outcome(action jsonb, outcome text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1019,14 +1020,14 @@ DECLARE
     a mlops.alert;
 BEGIN
     PERFORM mlops._caller();
-    UPDATE mlops.alert t SET outcome = _note_outcome.outcome WHERE t.id = alert RETURNING t.* INTO STRICT a;
+    UPDATE mlops.alert t SET outcome = _note_outcome.outcome WHERE t.id = (_note_outcome.action->>'alert')::bigint RETURNING t.* INTO STRICT a;
     PERFORM mlops._audit(action => 'alert.act', model => m->>'model', version => (m->>'version')::integer,
                          subject => a.id::text, detail => m)
     FROM mlops._alert_message(a) m;
 END
 $$;
-COMMENT ON FUNCTION mlops._note_outcome(bigint, text) IS 'Notes what became of the action of an alert.';
-REVOKE ALL ON FUNCTION mlops._note_outcome(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._note_outcome(jsonb, text) IS 'Notes what became of the action of an alert.';
+REVOKE ALL ON FUNCTION mlops._note_outcome(jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops.run_monitor(name text, at timestamp with time zone DEFAULT NULL, again boolean DEFAULT false) RETURNS text
     LANGUAGE C VOLATILE PARALLEL UNSAFE
