@@ -589,7 +589,7 @@ BEGIN
             THEN 'A monitor of one version has no alias to roll back.'
         WHEN (on_failure = 'call') <> (function IS NOT NULL) THEN 'A function is named to be called, and only then.'
         WHEN function IS NOT NULL AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.oid = function AND p.prokind = 'f'
-                                                  AND p.proargtypes::oid[] = ARRAY['jsonb'::regtype::oid])
+                                                  AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype)
             THEN 'The function takes one jsonb.' END;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid check of monitor "%"', monitor USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
