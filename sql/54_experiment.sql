@@ -468,6 +468,8 @@ CREATE VIEW mlops._run_metric WITH (security_barrier) AS
              CASE WHEN pg_catalog.jsonb_typeof(r.record OPERATOR(pg_catalog.->) 'history') OPERATOR(pg_catalog.=) 'array'
                   THEN r.record OPERATOR(pg_catalog.->) 'history' END) h (line),
          LATERAL pg_catalog.unnest((pg_catalog.string_to_array(h.line, E'\t'))[2:]) e (entry)
+    -- what users write into the record of another run could be any text
+    WHERE r.kind OPERATOR(pg_catalog.=) 'train'
     UNION ALL
     SELECT m.run_id, NULL, m.name, m.step, m.value, m.logged_at FROM mlops.run_metric m;
 COMMENT ON VIEW mlops._run_metric IS 'Private: metrics of all runs, by step.';
@@ -716,6 +718,14 @@ BEGIN
     IF role IS NULL THEN
         RAISE EXCEPTION 'run % cannot be repeated', run
             USING ERRCODE = 'ML073', DETAIL = format('Role "%s", which made it, does not exist any more.', target.caller);
+    END IF;
+    -- What the recorded query reads may be another view by now: whoever could
+    -- have it run as this role, must be able to act as this role.
+    IF NOT mlops._owns_experiment(role) THEN
+        RAISE EXCEPTION 'permission denied to repeat run %', run
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('It would run with the rights of role "%s", which made it.', target.caller),
+                  HINT = 'Only a member of that role, or a superuser, can repeat it.';
     END IF;
     again := mlops._train_as(role, given->>'search_path', (target.record->>'threads')::integer,
         format('SELECT t.version FROM mlops.train(model => %1$L, query => %2$L, label => %3$L, params => %4$L,

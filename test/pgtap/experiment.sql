@@ -3,7 +3,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(66);
+SELECT plan(68);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA experiment_test;
@@ -150,7 +150,15 @@ SELECT throws_ok(format('SELECT mlops.tag_run(%s, ''{}'')', :logistic), 'ML072',
 SELECT throws_ok(format('SELECT * FROM mlops.compare_runs(%s)', :logistic), 'ML072', NULL, 'nor compare one');
 SELECT ok(mlops.log_run('mine', name => 'first') > 0, 'but have experiments of their own');
 SELECT results_eq('SELECT experiment, name FROM mlops.experiment_runs', $$VALUES ('mine', 'first')$$, 'which they see');
+SELECT mlops.log_run('mine', record => '{"history": ["[0]\ttest-auc:none"]}') > 0 AS logged;
 RESET ROLE;
+SELECT mlops.grant_privilege('read', 'trial', 'experiment_other');
+SELECT run_of('trial', 1) AS foreign_run
+\gset
+SET LOCAL ROLE experiment_other;
+SELECT throws_ok(format('SELECT * FROM mlops.repeat_run(%s)', :foreign_run), '42501', NULL, 'who reads a model cannot have queries run as its maker');
+RESET ROLE;
+SELECT lives_ok('SELECT sum(value) FROM mlops.run_metrics', 'whose records cannot make a view fail for all');
 
 SELECT * FROM finish();
 ROLLBACK;
