@@ -6,7 +6,7 @@
 \pset fieldsep '\n'
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(280);
+SELECT plan(285);
 
 CREATE FUNCTION pg_temp.is_near(value float8, expected float8, name text) RETURNS text
     LANGUAGE sql AS $$
@@ -58,6 +58,7 @@ INSERT INTO expected VALUES
     ('shifted', 'mlops.wasserstein(x, c)', 0.27933547547043014),
     ('shifted', 'mlops.wasserstein_norm(x, c)', 0.06139161849361592),
     ('shifted', 'mlops.energy(x, c)', 0.11378306921751496),
+    ('shifted', '(mlops.drift(x, c, ''energy'')).p_value', 0.013339596503053533),
     ('shifted', 'mlops.anderson_darling(x, c)', 9.116954273379521),
     ('shifted', '(mlops.drift(x, c, ''anderson_darling'')).p_value', 0.001),
     ('shifted', 'mlops.cramer_von_mises(x, c)', 0.6802269672618877),
@@ -67,6 +68,7 @@ INSERT INTO expected VALUES
     ('small', 'mlops.wasserstein(x, c)', 3.0075940860215056),
     ('small', 'mlops.wasserstein_norm(x, c)', 0.6633362113182393),
     ('small', 'mlops.energy(x, c)', 1.0626341365887546),
+    ('small', '(mlops.drift(x, c, ''energy'')).p_value', 0.22016149009291947),
     ('small', 'mlops.anderson_darling(x, c)', 0.770604818751495),
     ('small', '(mlops.drift(x, c, ''anderson_darling'')).p_value', 0.15819799116907568),
     ('small', 'mlops.cramer_von_mises(x, c)', 0.22407407407407476),
@@ -76,6 +78,7 @@ INSERT INTO expected VALUES
     ('tied', 'mlops.wasserstein(x, c)', 3.155555555555555),
     ('tied', 'mlops.wasserstein_norm(x, c)', 0.745563492094613),
     ('tied', 'mlops.energy(x, c)', 1.111666527847179),
+    ('tied', '(mlops.drift(x, c, ''energy'')).p_value', 0.09083159731901669),
     ('tied', 'mlops.anderson_darling(x, c)', 2.0259202441732715),
     ('tied', '(mlops.drift(x, c, ''anderson_darling'')).p_value', 0.04756464782577862),
     ('tied', 'mlops.cramer_von_mises(x, c)', 0.3592836257309946),
@@ -140,6 +143,7 @@ INSERT INTO expected VALUES
     ('sexes', 'mlops.wasserstein(limit_bal, c)', 13491.234721951396),
     ('sexes', 'mlops.wasserstein_norm(limit_bal, c)', 0.10773309615383193),
     ('sexes', 'mlops.energy(limit_bal, c)', 35.85435799641245),
+    ('sexes', '(mlops.drift(limit_bal, c, ''energy'')).p_value', 7.598343996214039e-28),
     ('sexes', 'mlops.anderson_darling(limit_bal, c)', 160.09301441828302),
     ('sexes', '(mlops.drift(limit_bal, c, ''anderson_darling'')).p_value', 0.001),
     ('sexes', 'mlops.cramer_von_mises(limit_bal, c)', 17.258292788424114),
@@ -148,6 +152,7 @@ INSERT INTO expected VALUES
     ('sexes', 'mlops.wasserstein(age, c)', 1.7125629847956658),
     ('sexes', 'mlops.wasserstein_norm(age, c)', 0.18966957666415396),
     ('sexes', 'mlops.energy(age, c)', 0.43301334743002534),
+    ('sexes', '(mlops.drift(age, c, ''energy'')).p_value', 1.3254481357013524e-55),
     ('sexes', 'mlops.anderson_darling(age, c)', 180.39814616709592),
     ('sexes', '(mlops.drift(age, c, ''anderson_darling'')).p_value', 0.001),
     ('sexes', 'mlops.cramer_von_mises(age, c)', 24.42977783810602);
@@ -158,7 +163,7 @@ SELECT is((SELECT string_agg(DISTINCT verdict, ' ') FROM mlops.csi('SELECT * FRO
 SELECT is((SELECT string_agg(feature, ' ' ORDER BY feature) FROM mlops.csi('SELECT * FROM card', 'SELECT * FROM card WHERE x5 > 40')
            WHERE verdict = 'fail'), 'x4 x5', 'the older ones differ in age and marriage');
 \else
-SELECT skip('the credit card data is absent', 60);
+SELECT skip('the credit card data is absent', 62);
 \endif
 
 --
