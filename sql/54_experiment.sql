@@ -759,7 +759,7 @@ CREATE FUNCTION mlops.repeat_run(run bigint)
     LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.repeat_run(bigint) IS
-    'Trains again as a run did, with the rights of the role that made it, and says whether the model file has the same sha256 and the data the same hash, which library made each, and which metrics differ; leaves no version; errors ML072, ML073, 42501 and those of mlops.train().';
+    'Trains again as a run did, with the rights of the role that made it, and says whether the model file has the same sha256 and the data the same hash, which library made each, and which metrics differ; leaves no version; for superusers and members of that role; errors ML072, ML073, 42501 and those of mlops.train().';
 REVOKE ALL ON FUNCTION mlops.repeat_run(bigint) FROM PUBLIC;
 
 --
