@@ -58,7 +58,7 @@ done
 wait "${pids[@]}"
 end=$(date +%s.%N)
 promoted=$(psql -XAtc "SELECT count(*) FROM mlops.requests WHERE status = 'executed' AND approvals = 1")
-verified=$(psql -XAtc 'SELECT status FROM mlops.verify_audit()')
+verified=$(psql -XAtc "SELECT status FROM mlops.verify_audit(checks => '{state,artifacts}')")
 events=$(psql -XAtc 'SELECT max(seq) FROM mlops.audit_log')
 
 # scoring, with and without promotions
