@@ -51,6 +51,7 @@ missing_packages() {
 	[ -f "$("$PG_CONFIG" --sharedir 2> /dev/null)/extension/pgtap.control" ] || echo "postgresql-$PG_MAJOR-pgtap"
 	perl -MTAP::Harness -e 1 2> /dev/null || echo perl
 	perl -MIPC::Run -e 1 2> /dev/null || echo libipc-run-perl
+	/usr/bin/python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3-venv
 }
 
 # ensure_packages build|check
@@ -81,6 +82,22 @@ ensure_packages() {
 		[ -z "$missing" ] || die "still missing after the installation: $missing"
 	fi
 	export PG_CONFIG
+}
+
+# dbt, of the versions that the dbt package is tested with, in build/dbt.  Where
+# PyPI is out of reach there is none, and its test says that it is skipped.
+ensure_dbt() {
+	local venv=$BUILD/dbt
+	[ ! -x "$venv/bin/dbt" ] || return 0
+	say 'fetching dbt-core and dbt-postgres, for the test of the dbt package'
+	rm -rf "$venv"
+	{
+		/usr/bin/python3 -m venv "$venv" &&
+			"$venv/bin/pip" install --quiet --disable-pip-version-check 'dbt-core==1.10.*' 'dbt-postgres==1.10.*'
+	} > "$BUILD/dbt.log" 2>&1 < /dev/null || {
+		rm -rf "$venv"
+		say 'they could not be installed: the output is in build/dbt.log'
+	}
 }
 
 # The newest supported version that the distribution has: the one of its

@@ -63,6 +63,7 @@ suite_tap() {
 	export TESTDIR=$CHECK/tap TESTDATADIR=$CHECK/tap/tmp_check TESTLOGDIR=$CHECK/tap/tmp_check/log
 	export PG_TEST_PORT_DIR=$CHECK/tap/ports PG_REGRESS=$PGXS_DIR/src/test/regress/pg_regress
 	files test/t .pl
+	case " ${FILES[*]} " in *140_dbt*) ensure_dbt ;; esac
 	harness perl -I "$PGXS_DIR/src/test/perl" -I test/t -- "${FILES[@]}"
 }
 
