@@ -726,7 +726,7 @@ AS $$
                'metrics', v.metrics,
                'source', v.source,
                'run', (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'started_at', r.started_at,
-                                                 'finished_at', r.finished_at) || r.record
+                                                 'finished_at', r.finished_at) || (r.record - 'hold_out')
                        FROM mlops.run r WHERE r.id = v.run_id),
                'created_at', v.created_at,
                'created_by', v.created_by)

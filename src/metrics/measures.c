@@ -208,8 +208,8 @@ mlops_curve_start(MlopsCurve *curve, const MlopsScores *scores, MlopsCheck check
 /*
  * Start a walk over sorted rows.
  */
-static void
-curve_start_rows(MlopsCurve *curve, const MlopsScored *sorted, size_t n)
+void
+mlops_curve_start_rows(MlopsCurve *curve, const MlopsScored *sorted, size_t n)
 {
 	memset(curve, 0, sizeof(*curve));
 	curve->rows = sorted;
@@ -374,7 +374,7 @@ mlops_auc(const MlopsScored *sorted, size_t n)
 {
 	MlopsCurve	curve;
 
-	curve_start_rows(&curve, sorted, n);
+	mlops_curve_start_rows(&curve, sorted, n);
 	return mlops_curve_auc(&curve);
 }
 
@@ -383,7 +383,7 @@ mlops_pr_auc(const MlopsScored *sorted, size_t n)
 {
 	MlopsCurve	curve;
 
-	curve_start_rows(&curve, sorted, n);
+	mlops_curve_start_rows(&curve, sorted, n);
 	return mlops_curve_pr_auc(&curve);
 }
 
@@ -392,7 +392,7 @@ mlops_ks(const MlopsScored *sorted, size_t n)
 {
 	MlopsCurve	curve;
 
-	curve_start_rows(&curve, sorted, n);
+	mlops_curve_start_rows(&curve, sorted, n);
 	return mlops_curve_ks(&curve);
 }
 

@@ -105,6 +105,7 @@ typedef struct MlopsCurve
 } MlopsCurve;
 
 extern void mlops_curve_start(MlopsCurve *curve, const MlopsScores *scores, MlopsCheck check);
+extern void mlops_curve_start_rows(MlopsCurve *curve, const MlopsScored *sorted, size_t n);
 extern bool mlops_curve_next(MlopsCurve *curve);
 
 /* these walk a curve that has just been started */

@@ -11,6 +11,9 @@
  * is not defined, for want of test rows, of a second class among them or of
  * probabilities, is null.
  *
+ * Beside them goes what reports draw: curves of at most CURVE_POINTS points,
+ * counts in bins, intervals at 95 %, the confusion matrix of classes.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
@@ -30,6 +33,13 @@
 
 /* most bytes of the rows that are scored together */
 #define MAX_BATCH_BYTES		(8 * 1024 * 1024)
+
+/* for plots */
+#define CURVE_POINTS		100
+#define SCORE_BINS			20
+#define CALIBRATION_BINS	10
+#define INTERVAL_LEVEL		0.95
+#define MAX_MATRIX_CLASSES	50
 
 /* probabilities are kept from 0 by this, as in the aggregate log_loss() */
 #define MIN_PROBABILITY		1e-15
@@ -124,7 +134,108 @@ add_regression(Scoring *scoring, StringInfo json)
 }
 
 static void
-add_binary(Scoring *scoring, StringInfo json)
+add_interval(StringInfo json, const char *name, double lower, double upper)
+{
+	if (isfinite(lower) && isfinite(upper))
+		appendStringInfo(json, "\"%s\": [%.6g, %.6g], ", name, lower, upper);
+}
+
+static void
+add_share_interval(StringInfo json, const char *name, int64 successes, int64 n)
+{
+	double		lower;
+	double		upper;
+
+	if (n == 0)
+		return;
+	mlops_wilson((double) successes, (double) n, mlops_normal_quantile(INTERVAL_LEVEL), &lower, &upper);
+	add_interval(json, name, lower, upper);
+}
+
+/*
+ * Intervals of what has one: DeLong's of the AUC, Wilson's of shares.
+ */
+static void
+add_intervals(StringInfo json, const MlopsScored *rows, size_t n, double auc,
+			  const MlopsConfusion *c)
+{
+	MlopsCurve	curve;
+	double		half;
+
+	mlops_curve_start_rows(&curve, rows, n);
+	half = mlops_normal_quantile(INTERVAL_LEVEL) * sqrt(mlops_curve_auc_variance(&curve, auc));
+	appendStringInfoString(json, "\"intervals\": {");
+	add_interval(json, "auc", Max(auc - half, 0), Min(auc + half, 1));
+	add_interval(json, "gini", 2 * Max(auc - half, 0) - 1, 2 * Min(auc + half, 1) - 1);
+	add_share_interval(json, "precision", c->true_positive, c->true_positive + c->false_positive);
+	add_share_interval(json, "recall", c->true_positive, c->true_positive + c->false_negative);
+	add_share_interval(json, "base_rate", c->true_positive + c->false_negative, n);
+	add_share_interval(json, "accuracy", c->true_positive + c->true_negative, n);
+	if (json->data[json->len - 1] == ' ')
+		json->len -= 2;
+	appendStringInfoChar(json, '}');
+}
+
+/*
+ * What plots of a yes/no model need: points of the curve from the highest
+ * score down, as score, true and false positives; counts of both classes in
+ * bins of equal width; and of probabilities the bins of the calibration.
+ */
+static void
+add_plots(StringInfo json, const MlopsScored *rows, size_t n, bool is_probability)
+{
+	MlopsCurve	curve;
+	double		from = is_probability ? 0 : rows[n - 1].score;
+	double		to = is_probability ? 1 : rows[0].score;
+	int64		counts[2][SCORE_BINS] = {{0}};
+	int64		next = 0;
+
+	mlops_curve_start_rows(&curve, rows, n);
+	appendStringInfoString(json, ", \"points\": [");
+	while (mlops_curve_next(&curve))
+	{
+		int64		so_far = curve.true_positive + curve.false_positive;
+
+		if (so_far * CURVE_POINTS < next * (int64) n && so_far < (int64) n)
+			continue;
+		appendStringInfo(json, "%s[%.7g, " INT64_FORMAT ", " INT64_FORMAT "]", next > 0 ? ", " : "",
+						 curve.score, curve.true_positive, curve.false_positive);
+		next = so_far * CURVE_POINTS / (int64) n + 1;
+	}
+	appendStringInfo(json, "], \"distribution\": {\"from\": %.7g, \"to\": %.7g", from, to);
+	for (size_t i = 0; i < n; i++)
+	{
+		double		place = to > from ? (rows[i].score - from) / (to - from) * SCORE_BINS : 0;
+
+		counts[rows[i].label][(int) Min(Max(place, 0), SCORE_BINS - 1)]++;
+	}
+	for (int class = 0; class < 2; class++)
+	{
+		appendStringInfo(json, ", \"%s\": [", class == 0 ? "negative" : "positive");
+		for (int i = 0; i < SCORE_BINS; i++)
+			appendStringInfo(json, "%s" INT64_FORMAT, i > 0 ? ", " : "", counts[class][i]);
+		appendStringInfoChar(json, ']');
+	}
+	appendStringInfoChar(json, '}');
+
+	if (is_probability)
+	{
+		MlopsBin	bins[CALIBRATION_BINS];
+
+		mlops_bins_equal_width(bins, CALIBRATION_BINS);
+		for (size_t i = 0; i < n; i++)
+			mlops_bins_equal_width_add(bins, CALIBRATION_BINS, rows[i].label, rows[i].score);
+		appendStringInfoString(json, ", \"calibration\": [");
+		for (int i = 0; i < CALIBRATION_BINS; i++)
+			appendStringInfo(json, "%s{\"n\": " INT64_FORMAT ", \"positives\": " INT64_FORMAT ", \"score\": %.7g}",
+							 i > 0 ? ", " : "", bins[i].n, bins[i].positives,
+							 bins[i].n > 0 ? mlops_sum_value(&bins[i].score) / (double) bins[i].n : 0);
+		appendStringInfoChar(json, ']');
+	}
+}
+
+static void
+add_binary(Scoring *scoring, StringInfo json, StringInfo details)
 {
 	size_t		n = scoring->num_rows;
 	MlopsScored *rows = MemoryContextAllocHuge(CurrentMemoryContext,
@@ -162,6 +273,11 @@ add_binary(Scoring *scoring, StringInfo json)
 	add_measure(json, "recall", mlops_recall(&confusion));
 	add_measure(json, "f1", mlops_f1(&confusion));
 	add_measure(json, "base_rate", n > 0 ? (double) positives / n : NAN);
+	if (n > 0)
+	{
+		add_intervals(details, rows, n, auc, &confusion);
+		add_plots(details, rows, n, is_probability);
+	}
 	pfree(rows);
 }
 
@@ -171,12 +287,15 @@ add_binary(Scoring *scoring, StringInfo json)
  * or answers; a class that is never right counts as 0.
  */
 static void
-add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json)
+add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json,
+			   StringInfo details)
 {
 	int			num_classes = scoring->info.num_groups;
 	int64	   *labels = palloc0(sizeof(int64) * num_classes);
 	int64	   *answers = palloc0(sizeof(int64) * num_classes);
 	int64	   *hits = palloc0(sizeof(int64) * num_classes);
+	bool		with_matrix = num_classes <= MAX_MATRIX_CLASSES;
+	int64	   *matrix = with_matrix ? palloc0(sizeof(int64) * num_classes * num_classes) : NULL;
 	float	   *probabilities = palloc(sizeof(float) * num_classes);
 	Datum	   *names = palloc(sizeof(Datum) * num_classes);
 	int64		right = 0;
@@ -200,6 +319,8 @@ add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json)
 		note_score(scoring, MLOPS_CONVERT_TEXT, names[answer]);
 		labels[actual]++;
 		answers[answer]++;
+		if (with_matrix)
+			matrix[actual * num_classes + answer]++;
 		if (answer == actual)
 		{
 			hits[actual]++;
@@ -217,6 +338,16 @@ add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json)
 		f1 += 2.0 * hits[class] / (double) (labels[class] + answers[class]);
 	}
 
+	if (with_matrix && scoring->num_rows > 0)
+	{
+		appendStringInfoString(details, "\"intervals\": {");
+		add_share_interval(details, "accuracy", right, scoring->num_rows);
+		details->len -= 2;
+		appendStringInfoString(details, "}, \"confusion\": [");
+		for (int i = 0; i < num_classes * num_classes; i++)
+			appendStringInfo(details, "%s" INT64_FORMAT, i > 0 ? ", " : "", matrix[i]);
+		appendStringInfoChar(details, ']');
+	}
 	add_measure(json, "accuracy", right / n);
 	add_measure(json, "log_loss", loss / n);
 	add_measure(json, "f1_macro", occurring > 0 ? f1 / occurring : NAN);
@@ -228,12 +359,13 @@ add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json)
 }
 
 /*
- * Append the metrics of a model on its test rows, a JSON object, and add its
- * scores of them to the set's profile.
+ * Append the metrics of a model on its test rows, a JSON object, and what
+ * plots need beside them, another one, and add its scores of these rows to
+ * the set's profile.
  */
 void
 mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
-					  StringInfo json)
+					  StringInfo json, StringInfo details)
 {
 	const MlopsRows *test = &set->parts[MLOPS_PART_TEST];
 	Scoring		scoring = {0};
@@ -255,22 +387,24 @@ mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
 											  TEXTOID : FLOAT8OID, -1)->sketch;
 
 	appendStringInfoChar(json, '{');
+	appendStringInfoChar(details, '{');
 	switch (set->label->task)
 	{
 		case MLOPS_TASK_REGRESSION:
 			add_regression(&scoring, json);
 			break;
 		case MLOPS_TASK_BINARY:
-			add_binary(&scoring, json);
+			add_binary(&scoring, json, details);
 			break;
 		default:
-			add_multiclass(&scoring, set->label, json);
+			add_multiclass(&scoring, set->label, json, details);
 			break;
 	}
 	if (test->file == NULL)
 		appendStringInfoString(json, "\"note\": \"there are no test rows: split has no test part\", ");
 	appendStringInfo(json, "\"n_train\": " INT64_FORMAT ", \"n_test\": " INT64_FORMAT "}",
 					 set->parts[MLOPS_PART_TRAIN].num_rows, test->num_rows);
+	appendStringInfoChar(details, '}');
 	pfree(scoring.scratch);
 	pfree(scoring.batch);
 	pfree(scoring.batch_margins);

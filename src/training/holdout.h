@@ -16,6 +16,7 @@
 #include "training/matrix.h"
 
 extern void mlops_holdout_metrics(const MlopsForest *forest,
-								  const MlopsTrainingSet *set, StringInfo json);
+								  const MlopsTrainingSet *set, StringInfo json,
+								  StringInfo details);
 
 #endif							/* MLOPS_HOLDOUT_H */

@@ -82,6 +82,7 @@ typedef struct Training
 	MlopsForest *forest;		/* the model, until it was measured */
 	char	   *arguments;		/* JSON: as they were given */
 	StringInfoData metrics;		/* JSON */
+	StringInfoData holdout;		/* what plots need of the test rows, a JSON object */
 	TimestampTz started_at;
 	double		reading;		/* seconds */
 	double		boosting;
@@ -326,7 +327,8 @@ static void
 measure(Training *training)
 {
 	initStringInfo(&training->metrics);
-	mlops_holdout_metrics(training->forest, training->set, &training->metrics);
+	initStringInfo(&training->holdout);
+	mlops_holdout_metrics(training->forest, training->set, &training->metrics, &training->holdout);
 	mlops_forest_env()->release(mlops_forest_env()->arg, training->forest);
 	training->forest = NULL;
 }
@@ -554,6 +556,8 @@ make_record(const Training *training)
 	add_integer(&json, "early_stopping", options->early_stopping_rounds);
 	appendStringInfoChar(&json, '}');
 	add_strings(&json, "history", trained->history);
+	add_name(&json, "hold_out");
+	appendStringInfoString(&json, training->holdout.data);
 
 	add_string(&json, "library", "xgboost");
 	add_string(&json, "library_version",

@@ -100,6 +100,14 @@ ensure_dbt() {
 	}
 }
 
+# A browser for the test of the pages.  Where it is not to be had, that test says
+# that it is skipped.
+ensure_browser() {
+	! command -v chromium > /dev/null || return 0
+	say 'installing chromium, for the test of the pages'
+	apt_install chromium || say 'it could not be installed: the output is in build/packages.log'
+}
+
 # The newest supported version that the distribution has: the one of its
 # package "postgresql" unless that is too new.
 default_major() {

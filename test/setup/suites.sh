@@ -64,6 +64,7 @@ suite_tap() {
 	export PG_TEST_PORT_DIR=$CHECK/tap/ports PG_REGRESS=$PGXS_DIR/src/test/regress/pg_regress
 	files test/t .pl
 	case " ${FILES[*]} " in *140_dbt*) ensure_dbt ;; esac
+	case " ${FILES[*]} " in *150_report*) ensure_browser ;; esac
 	harness perl -I "$PGXS_DIR/src/test/perl" -I test/t -- "${FILES[@]}"
 }
 
