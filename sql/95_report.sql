@@ -198,7 +198,7 @@ AS $$
         '*{box-sizing:border-box}body{margin:0 auto;max-width:72rem;padding:1rem;background:var(--f);color:var(--t);font:16px/1.5 system-ui,sans-serif}'
         'h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0;overflow-wrap:anywhere}h2{font-size:1.2rem;border-bottom:1px solid var(--l);margin:2rem 0 .7rem;padding-bottom:.2rem}'
         'p,dd{overflow-wrap:anywhere}td{overflow-wrap:break-word;max-width:24rem}.note,.none,small,figcaption,caption,header p,footer{color:var(--m)}small,.note,footer{font-size:.85rem}'
-        'dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.2rem 1rem;margin:0}dt{color:var(--m)}dd{margin:0}'
+        'dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.2rem 1rem;margin:0 0 .6rem}dt{color:var(--m)}dd{margin:0}'
         '.t{overflow:auto;max-height:40rem}table{border-collapse:collapse;min-width:50%;font-variant-numeric:tabular-nums}caption{text-align:left;font-size:.85rem}'
         'th,td{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--l);vertical-align:top}th{font-weight:600}'
         '.g{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}figure{margin:0}svg{width:100%;height:auto;max-width:30rem}svg.s{width:7.5rem;height:auto}'

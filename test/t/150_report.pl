@@ -17,9 +17,9 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION mlops;
 	CREATE TABLE loan AS
 		SELECT i AS id, timestamptz '2026-01-01 00:00+00' + i * interval '15 minutes' AS decided,
-		       ((i * 7919) % 1009 / 10.0 + CASE WHEN i > 8000 THEN 40 ELSE 0 END)::float8 AS income, ((i::bigint * 15485863) % 10007 / 100.0)::float8 AS amount,
+		       ((i * 7919) % 1009 / 10.0 + CASE WHEN i > 8000 THEN 40 ELSE 0 END)::float8 AS income, (('x' || left(md5(i::text), 6))::bit(24)::integer / 167772.16)::float8 AS amount,
 		       (ARRAY['none', 'short', 'long'])[1 + i % 3] AS employment, (ARRAY['f', 'm'])[1 + i % 2] AS sex,
-		       (i::bigint * 104729) % 1013 < ((i * 7919) % 1009 + (i::bigint * 15485863) % 10007 / 20) / 2 AS bad
+		       ('x' || right(md5(i::text), 6))::bit(24)::integer / 16777216.0 < 0.1 + 0.6 * ((i * 7919) % 1009) / 1009.0 AS bad
 		FROM generate_series(1, 9600) i;
 	SELECT mlops.train('credit risk', 'SELECT id, income, amount, employment, bad FROM loan WHERE id <= 4000', 'bad', key => 'id', rounds => 40, params => '{"max_depth": 3}');
 	SELECT mlops.promote('credit risk/1', reason => 'first version, validated', change_ref => 'CHG-1001');
