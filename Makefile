@@ -102,6 +102,13 @@ build/flags build/files: force
 	@echo '$(subst ','\'',$(text))' | cmp -s - $@ || echo '$(subst ','\'',$(text))' > $@
 .PHONY: force
 
+# A bundle for PGXN of what is committed.
+.PHONY: dist
+dist:
+	@mkdir -p build
+	git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ --output=build/$(EXTENSION)-$(EXTVERSION).zip HEAD
+	@echo build/$(EXTENSION)-$(EXTVERSION).zip
+
 # The private servers work in build/.
 clean: purge
 .PHONY: purge
