@@ -3,8 +3,7 @@
 -- reference, and by what?  Definitions: doc/probing.md.
 
 -- SQL for a column, of alias q, in the form in which reports compare rows:
--- numbers and times as float8, which NaN is not and which is finite, anything
--- else as text.
+-- numbers, and times in days, as float8, which is finite, anything else as text.
 CREATE FUNCTION mlops._comparable(name text, type oid) RETURNS text
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
@@ -16,7 +15,7 @@ AS $$
                      'CASE WHEN q.%1$I OPERATOR(pg_catalog.<>) ''NaN'' THEN GREATEST(LEAST(q.%1$I::pg_catalog.float8, 3e38), -3e38) END'
                  ELSE 'CASE WHEN q.%1$I::pg_catalog.numeric OPERATOR(pg_catalog.<>) ''NaN'' THEN'
                       ' pg_catalog.round(GREATEST(LEAST(q.%1$I::pg_catalog.numeric, 3e38), -3e38), 100)::pg_catalog.float8 END' END
-        WHEN 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%1$I) THEN EXTRACT(epoch FROM q.%1$I)::pg_catalog.float8 END'
+        WHEN 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%1$I) THEN (EXTRACT(epoch FROM q.%1$I)::pg_catalog.float8 OPERATOR(pg_catalog./) 86400) END'
         ELSE '(q.%1$I::pg_catalog.text COLLATE pg_catalog."C")' END, name)
 $$;
 COMMENT ON FUNCTION mlops._comparable(text, oid) IS 'SQL for a column as float8 or text, never NaN or infinite.';
