@@ -37,6 +37,91 @@ $$;
 COMMENT ON FUNCTION mlops._compare_shares(float8, float8, float8, float8, boolean, bigint, integer) IS
     'A share against another: interval, p-value and verdict.';
 
+-- A mean against another, by Welch's test; each of so many values with a sum
+-- and a sum of squares.
+CREATE FUNCTION mlops._compare_means(n float8, s float8, s2 float8, m float8, t float8, t2 float8, tests bigint, min_rows integer,
+                                     OUT value float8, OUT reference_value float8, OUT p_value float8, OUT threshold float8,
+                                     OUT verdict text, OUT definition jsonb)
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.mean, b.mean, p.p_value, e.threshold,
+           CASE WHEN n < min_rows OR m < min_rows THEN 'insufficient'
+                WHEN b.mean IS NULL OR a.mean IS NULL THEN NULL
+                WHEN abs(a.mean - b.mean) >= e.threshold AND p.p_value < 0.05 THEN 'fail' ELSE 'ok' END,
+           jsonb_strip_nulls(jsonb_build_object(
+               'reference_n', m, 'min_rows', min_rows, 'z', z.z, 'tests', CASE WHEN tests > 1 THEN tests END,
+               'rule', CASE WHEN m > 0 THEN 'a change of a tenth of the standard deviation of the reference, and Welch with p < 0.05' END,
+               'correction', CASE WHEN tests > 1 THEN 'Bonferroni' END))
+    FROM (SELECT s / nullif(n, 0) AS mean, greatest(s2 - s * (s / nullif(n, 0)), 0) / nullif(n - 1, 0) AS variance) a
+    CROSS JOIN (SELECT t / nullif(m, 0) AS mean, greatest(t2 - t * (t / nullif(m, 0)), 0) / nullif(m - 1, 0) AS variance) b
+    CROSS JOIN LATERAL (SELECT sqrt(b.variance) * 0.1 AS threshold) e
+    CROSS JOIN LATERAL (SELECT (a.mean - b.mean) / nullif(sqrt(a.variance / nullif(n, 0) + b.variance / nullif(m, 0)), 0) AS z) z
+    CROSS JOIN LATERAL (SELECT CASE WHEN a.mean = b.mean THEN 1 WHEN a.mean <> b.mean THEN least(1, tests * 2 * mlops._normal_sf(abs(coalesce(z.z, 1e9)))) END AS p_value) p
+$$;
+COMMENT ON FUNCTION mlops._compare_means(float8, float8, float8, float8, float8, float8, bigint, integer) IS
+    'A mean against another: p-value and verdict.';
+
+-- Each group against the rest: of a class x of n rows have it; of a regression
+-- x is the sum of the labels and x2 that of their squares.  A group that
+-- differs would make the others look as if they did, the other way round: the
+-- groups that fail are set aside one after the other, the most conspicuous
+-- first, and the rest is judged without them.  Rows of no group have no name.
+CREATE FUNCTION mlops._compare_groups(members jsonb, regression boolean, min_rows integer)
+    RETURNS TABLE(place bigint, name text, class text, value float8, lower float8, upper float8, reference_value float8,
+                  p_value float8, threshold float8, n bigint, verdict text, definition jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    removed text[] := '{}';
+    worst text;
+    fails boolean;
+BEGIN
+    LOOP
+        worst := NULL;
+        FOR place, name, class, value, lower, upper, reference_value, p_value, threshold, n, verdict, definition, fails IN
+            WITH member AS (
+                SELECT g.o, g.r->>'name' AS name, g.r->>'class' AS class, g.r->'skipped' AS skipped,
+                       coalesce((g.r->>'x')::float8, 0) AS x, coalesce((g.r->>'x2')::float8, 0) AS x2, (g.r->>'n')::float8 AS n
+                FROM jsonb_array_elements(members) WITH ORDINALITY g (r, o)
+            ), rest AS (
+                SELECT m.*, count(*) FILTER (WHERE m.n >= min_rows AND m.name IS NOT NULL) OVER () AS tests,
+                       sum(m.x) OVER w - m.x AS rest_x, sum(m.x2) OVER w - m.x2 AS rest_x2, sum(m.n) OVER w - m.n AS rest_n
+                FROM member m WHERE m.name IS NULL OR m.name <> ALL (removed)
+                WINDOW w AS (PARTITION BY m.class)
+            ), compared AS (
+                SELECT r.o, r.name, r.class, c.*
+                FROM rest r
+                CROSS JOIN LATERAL (
+                    SELECT s.value, s.lower, s.upper, s.reference_value, s.p_value, 0.02::float8 AS threshold, r.n::bigint AS n, s.verdict,
+                           s.definition || jsonb_build_object('formula', 'share of the class in the group, against all other rows', 'class', r.class, 'skipped', r.skipped) AS definition
+                    FROM mlops._compare_shares(r.x, r.n, r.rest_x, r.rest_n, false, r.tests, min_rows) s WHERE NOT regression
+                    UNION ALL
+                    SELECT s.value, NULL, NULL, s.reference_value, s.p_value, s.threshold, r.n::bigint, s.verdict,
+                           s.definition || jsonb_build_object('formula', 'mean of the label in the group, against all other rows', 'skipped', r.skipped)
+                    FROM mlops._compare_means(r.n, r.x, r.x2, r.rest_n, r.rest_x, r.rest_x2, r.tests, min_rows) s WHERE regression) c
+                WHERE r.name IS NOT NULL
+            )
+            SELECT c.*, bool_or(c.verdict = 'fail') OVER w
+            FROM compared c WINDOW w AS (PARTITION BY c.name)
+            ORDER BY max(abs((c.definition->>'z')::float8)) FILTER (WHERE c.verdict = 'fail') OVER w DESC NULLS LAST, c.name COLLATE "C", c.o
+        LOOP
+            -- the rows of the worst group alone, as long as there is one
+            worst := coalesce(worst, CASE WHEN fails THEN name END);
+            EXIT WHEN name <> worst;
+            definition := definition || jsonb_build_object('groups_set_aside', cardinality(removed));
+            RETURN NEXT;
+        END LOOP;
+        EXIT WHEN worst IS NULL;
+        removed := removed || worst;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mlops._compare_groups(jsonb, boolean, integer) IS
+    'Label figures of groups of rows, each against the rest without those that differ more.';
+
 -- The features of a version that a query has, with the SQL of each, and what
 -- is wrong with the others.
 CREATE FUNCTION mlops._report_features(path text, model mlops.modelref, query text, columns jsonb,
@@ -66,8 +151,8 @@ COMMENT ON FUNCTION mlops._report_features(text, mlops.modelref, text, jsonb) IS
 
 -- SQL for the figures of a training set, a JSON object: rows; of a
 -- classification rows per class, equal rows, and rows that contradict most
--- others of their cell; of a regression moments of the label; the same label
--- figures by group.
+-- others of their cell; of a regression sums of the label; the same label
+-- figures by group, of which the largest are named.
 CREATE FUNCTION mlops._poisoning_statement(query text, label_sql text, regression boolean, features text[], cells text[], "group" text,
                                            max_groups integer) RETURNS text
     LANGUAGE SQL STABLE
@@ -75,25 +160,26 @@ CREATE FUNCTION mlops._poisoning_statement(query text, label_sql text, regressio
 AS $$
     SELECT format(mlops._qualified(
         'WITH r AS MATERIALIZED (SELECT %1$s AS t, pg_catalog.hash_record_extended(ROW(%2$s), 0) AS f, pg_catalog.hash_record_extended(ROW(%3$s), 0) AS g, %4$s AS s'
-        ' FROM (%5$s' || E'\n' || ') q OFFSET 0), ')
+        ' FROM (%5$s' || E'\n' || ') q OFFSET 0),'
+        ' a AS (SELECT r.s, pg_catalog.row_number() OVER (ORDER BY pg_catalog.count(*) DESC, r.s) AS o FROM r WHERE r.s IS NOT NULL GROUP BY r.s ORDER BY 2 LIMIT %6$s),'
+        ' b AS (SELECT a.o, a.s, '
         || CASE WHEN regression THEN
-            'b AS (SELECT r.s, pg_catalog.count(*) AS total, pg_catalog.count(r.t) AS n, pg_catalog.avg(r.t) AS mean, pg_catalog.var_samp(r.t) AS variance, NULL::pg_catalog.jsonb AS classes FROM r GROUP BY r.s)'
+            'pg_catalog.count(*) AS total, pg_catalog.count(r.t) AS n, pg_catalog.sum(r.t) AS x, pg_catalog.sum((r.t * r.t)) AS x2 FROM r LEFT JOIN a ON (a.s = r.s) GROUP BY a.o, a.s)'
            ELSE
-            'b AS (SELECT c.s, pg_catalog.sum(c.n) AS total, pg_catalog.sum(c.n) FILTER (WHERE c.t IS NOT NULL) AS n, NULL AS mean, NULL AS variance,'
-            ' pg_catalog.jsonb_object_agg(c.t, c.n) FILTER (WHERE c.t IS NOT NULL) AS classes FROM (SELECT r.s, r.t, pg_catalog.count(*) AS n FROM r GROUP BY r.s, r.t) c GROUP BY c.s)'
+            'pg_catalog.sum(c.n)::pg_catalog.int8 AS total, pg_catalog.jsonb_object_agg(c.t, c.n) FILTER (WHERE c.t IS NOT NULL) AS classes'
+            ' FROM (SELECT a.o, a.s, r.t, pg_catalog.count(*) AS n FROM r LEFT JOIN a ON (a.s = r.s) GROUP BY a.o, a.s, r.t) c LEFT JOIN a ON (a.o = c.o) GROUP BY a.o, a.s)'
            END
-        || mlops._qualified(
-            ' SELECT pg_catalog.jsonb_build_object(''rows'', (SELECT pg_catalog.count(*) FROM r), ''labelled'', (SELECT pg_catalog.count(r.t) FROM r),'
-            ' ''copies'', (SELECT pg_catalog.sum((c.n - 1)) FROM (SELECT pg_catalog.count(*) AS n FROM r GROUP BY r.f, r.t) c),')
+        || ' SELECT pg_catalog.jsonb_build_object(''rows'', (SELECT pg_catalog.count(*) FROM r), ''labelled'', (SELECT pg_catalog.count(r.t) FROM r),'
+        ' ''copies'', (SELECT COALESCE(pg_catalog.sum((c.n - 1)), 0) FROM (SELECT pg_catalog.count(*) AS n FROM r GROUP BY r.f, r.t) c),'
         || CASE WHEN regression THEN
-            ' ''mean'', (SELECT pg_catalog.avg(r.t) FROM r), ''variance'', (SELECT pg_catalog.var_samp(r.t) FROM r),'
-           ELSE mlops._qualified(
+            ' ''x'', (SELECT pg_catalog.sum(r.t) FROM r), ''x2'', (SELECT pg_catalog.sum((r.t * r.t)) FROM r),'
+           ELSE
             ' ''classes'', (SELECT pg_catalog.jsonb_object_agg(c.t, c.n) FROM (SELECT r.t, pg_catalog.count(*) AS n FROM r WHERE r.t IS NOT NULL GROUP BY r.t ORDER BY 2 DESC LIMIT 1000) c),'
-            ' ''contradictions'', (SELECT pg_catalog.sum((x.n - x.most)) FROM (SELECT pg_catalog.sum(c.n) AS n, pg_catalog.max(c.n) AS most'
-            ' FROM (SELECT r.g, r.t, pg_catalog.count(*) AS n FROM r WHERE r.t IS NOT NULL GROUP BY r.g, r.t) c GROUP BY c.g) x),')
+            ' ''contradictions'', (SELECT COALESCE(pg_catalog.sum((x.n - x.most)), 0) FROM (SELECT pg_catalog.sum(c.n) AS n, pg_catalog.max(c.n) AS most'
+            ' FROM (SELECT r.g, r.t, pg_catalog.count(*) AS n FROM r WHERE r.t IS NOT NULL GROUP BY r.g, r.t) c GROUP BY c.g) x),'
            END
-        || ' ''number_of_groups'', (SELECT pg_catalog.count(b.s) FROM b),'
-           ' ''groups'', (SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(y)) FROM (SELECT b.* FROM b WHERE b.s IS NOT NULL ORDER BY b.total DESC, b.s LIMIT %6$s) y))',
+        || ' ''number_of_groups'', (SELECT pg_catalog.count(DISTINCT r.s) FROM r),'
+           ' ''groups'', (SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(b) ORDER BY b.o) FROM b))'),
         label_sql, array_to_string(features, ', '), array_to_string(cells, ', '), coalesce("group", 'NULL::pg_catalog.text'), query, max_groups)
 $$;
 COMMENT ON FUNCTION mlops._poisoning_statement(text, text, boolean, text[], text[], text, integer) IS
@@ -114,9 +200,10 @@ DECLARE
     number integer := mlops._reference_version(model);
     version record;
     regression boolean;
-    positive text[];
-    negative text[];
+    known text[];
+    positive text;
     classes text[];
+    members jsonb;
     columns jsonb;
     reference_columns jsonb;
     features record;
@@ -169,13 +256,15 @@ BEGIN
     PERFORM mlops._report_kind(columns, c) FROM unnest(key || source) c;
     SELECT * INTO features FROM mlops._report_features(path, model, query, columns);
 
-    positive := ARRAY[coalesce(version.classes[2], '1')];
-    negative := ARRAY[coalesce(version.classes[1], '0')];
-    IF lower(positive[1]) IN ('1', 'true', 't') AND lower(negative[1]) IN ('0', 'false', 'f') THEN
-        positive := '{1,true,t}';
-        negative := '{0,false,f}';
+    -- Of two classes that are truth values the forms 1, true and t are one.
+    IF version.task = 'binary' THEN
+        known := ARRAY[coalesce(version.classes[1], '0'), coalesce(version.classes[2], '1')];
+        IF lower(known[1]) IN ('0', 'false', 'f') AND lower(known[2]) IN ('1', 'true', 't') THEN
+            known := '{0,1}';
+        END IF;
+        positive := known[2];
     END IF;
-    label_sql := mlops._poisoning_label(columns, label, regression);
+    label_sql := mlops._poisoning_label(columns, label, regression, known);
     IF label_sql IS NULL THEN
         RAISE EXCEPTION 'the label of a regression must be a number' USING ERRCODE = 'datatype_mismatch';
     END IF;
@@ -184,7 +273,7 @@ BEGIN
     SELECT array_agg(tolerance * nullif((profile->('feature ' || f)->>'stddev')::float8, 0) ORDER BY o) INTO widths
     FROM unnest(features.names) WITH ORDINALITY u (f, o);
     cells := ARRAY(SELECT CASE WHEN features.kinds[o] IN ('number', 'time') AND widths[o] > 0
-                               THEN format('pg_catalog.floor((%s OPERATOR(pg_catalog./) %L::pg_catalog.float8))', features.expressions[o], greatest(widths[o], 1e-200))
+                               THEN mlops._poisoning_cell(features.expressions[o], widths[o])
                                ELSE features.expressions[o] END
                    FROM generate_subscripts(features.names, 1) o ORDER BY o);
     group_sql := CASE WHEN source IS NULL THEN NULL
@@ -200,13 +289,13 @@ BEGIN
 
     IF reference IS NOT NULL THEN
         SELECT * INTO reference_features FROM mlops._report_features(path, model, reference, reference_columns);
-        reference_label := CASE WHEN reference_columns ? label THEN mlops._poisoning_label(reference_columns, label, regression) END;
+        reference_label := CASE WHEN reference_columns ? label THEN mlops._poisoning_label(reference_columns, label, regression, known) END;
         IF reference_features.names = features.names AND reference_features.kinds = features.kinds AND reference_label IS NOT NULL THEN
             PERFORM set_config('search_path', path, true);
             EXECUTE mlops._poisoning_statement(
                 reference, reference_label, regression, reference_features.expressions,
                 ARRAY(SELECT CASE WHEN features.kinds[o] IN ('number', 'time') AND widths[o] > 0
-                                  THEN format('pg_catalog.floor((%s OPERATOR(pg_catalog./) %L::pg_catalog.float8))', reference_features.expressions[o], greatest(widths[o], 1e-200))
+                                  THEN mlops._poisoning_cell(reference_features.expressions[o], widths[o])
                                   ELSE reference_features.expressions[o] END
                       FROM generate_subscripts(features.names, 1) o ORDER BY o), NULL, 0) INTO expected;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -228,53 +317,45 @@ BEGIN
         END IF;
     END IF;
     IF expected IS NULL THEN
-        SELECT jsonb_build_object('classes', p.value->'classes', 'rows', p.value->'rows', 'labelled', p.value->'rows',
-                                  'mean', p.value->'mean', 'variance', power((p.value->>'stddev')::float8, 2))
-        INTO expected FROM jsonb_each(profile) p WHERE p.key LIKE 'label %';
+        SELECT jsonb_build_object('rows', p.value->'rows', 'labelled', p.value->'rows', 'x', v.n * v.mean, 'x2', (v.n - 1) * v.sd * v.sd + v.n * v.mean * v.mean,
+                                  'classes', (SELECT jsonb_object_agg(CASE WHEN known = '{0,1}' THEN CASE lower(c.key) WHEN 'true' THEN '1' WHEN 't' THEN '1' WHEN 'false' THEN '0' WHEN 'f' THEN '0' ELSE c.key END
+                                                                           ELSE c.key END, c.value)
+                                              FROM jsonb_each(nullif(p.value->'classes', 'null')) c))
+        INTO expected
+        FROM jsonb_each(profile) p,
+             LATERAL (SELECT (p.value->>'rows')::float8 AS n, (p.value->>'mean')::float8 AS mean, (p.value->>'stddev')::float8 AS sd) v
+        WHERE p.key LIKE 'label %';
         expected_of := CASE WHEN expected IS NOT NULL THEN 'profile' END;
     END IF;
     base := jsonb_strip_nulls(base || jsonb_build_object('reference', coalesce(expected_of, 'none')));
 
     -- What a class is, once: of two, the positive one.
-    classes := CASE WHEN regression THEN NULL WHEN version.task = 'binary' THEN positive[1:1]
+    classes := CASE WHEN regression THEN NULL WHEN version.task = 'binary' THEN ARRAY[positive]
                     ELSE (SELECT array_agg(c ORDER BY c COLLATE "C")
                           FROM (SELECT unnest(version.classes) AS c UNION SELECT jsonb_object_keys(figures->'classes')
                                 UNION SELECT jsonb_object_keys(expected->'classes')) c) END;
 
+    SELECT jsonb_agg(jsonb_build_object('name', g.r->>'s', 'class', v.class, 'x', v.x, 'x2', g.r->'x2', 'n', v.n, 'skipped', (g.r->>'total')::bigint - v.n)
+                     ORDER BY g.o, v.o)
+    INTO members
+    FROM jsonb_array_elements(nullif(figures->'groups', 'null')) WITH ORDINALITY g (r, o)
+    CROSS JOIN LATERAL (
+        SELECT NULL::text AS class, (g.r->>'x')::float8 AS x, (g.r->>'n')::bigint AS n, 0 AS o WHERE regression
+        UNION ALL
+        SELECT c.name, coalesce(sum(u.value::bigint) FILTER (WHERE u.key = c.name), 0), coalesce(sum(u.value::bigint), 0), c.o
+        FROM unnest(classes) WITH ORDINALITY c (name, o)
+        LEFT JOIN jsonb_each_text(nullif(g.r->'classes', 'null')) u ON known IS NULL OR u.key = ANY (known)
+        GROUP BY c.name, c.o) v;
+
     RETURN QUERY
-    WITH class AS (
-        SELECT c AS name, CASE WHEN version.task = 'binary' THEN positive ELSE ARRAY[c] END AS texts,
-               CASE WHEN version.task = 'binary' THEN positive || negative END AS known, cardinality(classes) AS number
-        FROM unnest(classes) c
-    ), counted AS (
+    WITH counted AS (
         -- rows of a class and of all classes: here and there
-        SELECT c.name, c.number, h.x, h.n, e.x AS y, e.n AS m
-        FROM class c
-        CROSS JOIN LATERAL (SELECT coalesce(sum(v.value::bigint) FILTER (WHERE v.key = ANY (c.texts)), 0) AS x, coalesce(sum(v.value::bigint), 0) AS n
-                            FROM jsonb_each_text(nullif(figures->'classes', 'null')) v WHERE c.known IS NULL OR v.key = ANY (c.known)) h
-        CROSS JOIN LATERAL (SELECT coalesce(sum(v.value::bigint) FILTER (WHERE v.key = ANY (c.texts)), 0) AS x, coalesce(sum(v.value::bigint), 0) AS n
-                            FROM jsonb_each_text(nullif(expected->'classes', 'null')) v WHERE c.known IS NULL OR v.key = ANY (c.known)) e
-    ), member AS (
-        SELECT g.o, g.r->>'s' AS name, c.name AS class, v.x, v.n, (g.r->>'total')::bigint AS total, t.x AS all_x, t.n AS all_n,
-               -- those that are tested
-               c.number * count(*) FILTER (WHERE v.n >= min_rows AND t.n - v.n >= min_rows) OVER () / c.number AS tests
-        FROM jsonb_array_elements(nullif(figures->'groups', 'null')) WITH ORDINALITY g (r, o)
-        CROSS JOIN class c JOIN counted t ON t.name = c.name
-        CROSS JOIN LATERAL (SELECT coalesce(sum(u.value::bigint) FILTER (WHERE u.key = ANY (c.texts)), 0) AS x, coalesce(sum(u.value::bigint), 0) AS n
-                            FROM jsonb_each_text(nullif(g.r->'classes', 'null')) u WHERE c.known IS NULL OR u.key = ANY (c.known)) v
-    ), amount AS (
-        -- groups of a regression against the rest, by the moments of both
-        SELECT g.o, g.name, g.n, g.mean, g.total, r.n AS rest, r.mean AS rest_mean, s.variance AS variance,
-               (g.mean - r.mean) / nullif(sqrt(g.variance / g.n + r.variance / r.n), 0) AS z,
-               count(*) FILTER (WHERE g.n >= min_rows AND r.n >= min_rows) OVER () AS tests
-        FROM (SELECT (figures->>'labelled')::float8 AS n, (figures->>'mean')::float8 AS mean, (figures->>'variance')::float8 AS variance) s
-        CROSS JOIN LATERAL (SELECT u.o, u.r->>'s' AS name, (u.r->>'n')::float8 AS n, (u.r->>'mean')::float8 AS mean,
-                                   (u.r->>'variance')::float8 AS variance, (u.r->>'total')::bigint AS total
-                            FROM jsonb_array_elements(nullif(figures->'groups', 'null')) WITH ORDINALITY u (r, o)) g
-        CROSS JOIN LATERAL (SELECT nullif(s.n - g.n, 0) AS n, (s.n * s.mean - g.n * g.mean) / nullif(s.n - g.n, 0) AS mean) m
-        CROSS JOIN LATERAL (SELECT m.n, m.mean, greatest(((s.n - 1) * s.variance + s.n * s.mean * s.mean - (g.n - 1) * coalesce(g.variance, 0)
-                                   - g.n * g.mean * g.mean - m.n * m.mean * m.mean) / nullif(m.n - 1, 0), 0) AS variance) r
-        WHERE regression
+        SELECT c.name, cardinality(classes) AS number, h.x, h.n, e.x AS y, e.n AS m
+        FROM unnest(classes) c (name)
+        CROSS JOIN LATERAL (SELECT coalesce(sum(v.value::bigint) FILTER (WHERE v.key = c.name), 0) AS x, coalesce(sum(v.value::bigint), 0) AS n
+                            FROM jsonb_each_text(nullif(figures->'classes', 'null')) v WHERE known IS NULL OR v.key = ANY (known)) h
+        CROSS JOIN LATERAL (SELECT coalesce(sum(v.value::bigint) FILTER (WHERE v.key = c.name), 0) AS x, coalesce(sum(v.value::bigint), 0) AS n
+                            FROM jsonb_each_text(nullif(expected->'classes', 'null')) v WHERE known IS NULL OR v.key = ANY (known)) e
     ), result (section, position, metric, attribute, member, value, lower, upper, reference_value, p_value, threshold, n, verdict, definition) AS (
         SELECT 1, 0::bigint, 'rows', NULL::text, NULL::text, (figures->>'rows')::float8, NULL::float8, NULL::float8, (expected->>'rows')::float8,
                NULL::float8, NULL::float8, (figures->>'rows')::bigint, CASE WHEN (figures->>'rows')::bigint < min_rows THEN 'insufficient' END,
@@ -289,16 +370,10 @@ BEGIN
                                                                   'skipped', (figures->>'rows')::bigint - c.n)
         FROM counted c, mlops._compare_shares(c.x, c.n, c.y, c.m, false, c.number, min_rows) s
         UNION ALL
-        SELECT 2, 0, 'label_mean', label, NULL, a.mean, NULL, NULL, e.mean, t.p_value, e.sd * 0.1, a.n::bigint,
-               CASE WHEN a.n < min_rows OR e.n < min_rows OR a.n IS NULL THEN 'insufficient' WHEN t.p_value IS NULL THEN NULL
-                    WHEN abs(a.mean - e.mean) >= e.sd * 0.1 AND t.p_value < 0.05 THEN 'fail' ELSE 'ok' END,
-               jsonb_strip_nulls(jsonb_build_object('formula', 'mean of the label', 'z', z.z, 'skipped', (figures->>'rows')::bigint - a.n, 'reference_n', e.n,
-                                  'rule', 'a change of a tenth of the standard deviation, and Welch with p < 0.05'))
-        FROM (SELECT (figures->>'labelled')::float8 AS n, (figures->>'mean')::float8 AS mean, (figures->>'variance')::float8 AS variance) a
-        CROSS JOIN (SELECT (expected->>'labelled')::float8 AS n, (expected->>'mean')::float8 AS mean, (expected->>'variance')::float8 AS variance,
-                           sqrt((expected->>'variance')::float8) AS sd) e
-        CROSS JOIN LATERAL (SELECT (a.mean - e.mean) / nullif(sqrt(a.variance / nullif(a.n, 0) + e.variance / nullif(e.n, 0)), 0) AS z) z
-        CROSS JOIN LATERAL (SELECT 2 * mlops._normal_sf(abs(z.z)) AS p_value) t
+        SELECT 2, 0, 'label_mean', label, NULL, s.value, NULL, NULL, s.reference_value, s.p_value, s.threshold, (figures->>'labelled')::bigint,
+               s.verdict, s.definition || jsonb_build_object('formula', 'mean of the label', 'skipped', (figures->>'rows')::bigint - (figures->>'labelled')::bigint)
+        FROM mlops._compare_means((figures->>'labelled')::float8, (figures->>'x')::float8, (figures->>'x2')::float8, (expected->>'labelled')::float8,
+                                  (expected->>'x')::float8, (expected->>'x2')::float8, 1, min_rows) s
         WHERE regression
         UNION ALL
         SELECT 3, x.position, x.metric, NULL, NULL, s.value, s.lower, s.upper, s.reference_value, s.p_value, 0.02, x.n::bigint,
@@ -322,17 +397,11 @@ BEGIN
         FROM (SELECT mlops.wilson(relabelled[2], relabelled[1]) AS e) w
         WHERE relabelled IS NOT NULL
         UNION ALL
-        SELECT 4, m.o, 'label_rate', source, m.name || CASE WHEN version.task <> 'binary' THEN ' ' || m.class ELSE '' END,
-               s.value, s.lower, s.upper, s.reference_value, s.p_value, 0.02, m.n::bigint, s.verdict,
-               s.definition || jsonb_build_object('formula', 'share of the class in the group, against all other rows', 'class', m.class, 'skipped', m.total - m.n)
-        FROM member m, mlops._compare_shares(m.x, m.n, m.all_x - m.x, m.all_n - m.n, false, m.tests, min_rows) s
-        UNION ALL
-        SELECT 4, a.o, 'label_mean', source, a.name, a.mean, NULL, NULL, a.rest_mean, p.p_value, sqrt(a.variance) * 0.1, a.n::bigint,
-               CASE WHEN a.n < min_rows OR coalesce(a.rest, 0) < min_rows THEN 'insufficient'
-                    WHEN abs(a.mean - a.rest_mean) >= sqrt(a.variance) * 0.1 AND p.p_value < 0.05 THEN 'fail' ELSE 'ok' END,
-               jsonb_strip_nulls(jsonb_build_object('formula', 'mean of the label in the group, against all other rows', 'z', a.z, 'tests', a.tests, 'skipped', a.total - a.n,
-                                  'rule', 'a change of a tenth of the standard deviation, and Welch with p < 0.05', 'correction', 'Bonferroni', 'reference_n', a.rest))
-        FROM amount a CROSS JOIN LATERAL (SELECT least(1, a.tests * 2 * mlops._normal_sf(abs(a.z))) AS p_value) p
+        SELECT 4, g.place, CASE WHEN regression THEN 'label_mean' ELSE 'label_rate' END, source,
+               g.name || CASE WHEN cardinality(classes) > 1 THEN ' ' || g.class ELSE '' END, g.value, g.lower, g.upper, g.reference_value, g.p_value,
+               g.threshold, g.n, g.verdict, g.definition
+        FROM mlops._compare_groups(members, regression, min_rows) g
+        WHERE source IS NOT NULL
         UNION ALL
         SELECT 5, 0, 'profile', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'insufficient', '{"formula": "the version has no profile to compare with"}'
         WHERE profile IS NULL
@@ -355,19 +424,36 @@ COMMENT ON FUNCTION mlops._poisoning_report(text, mlops.modelref, text, text, te
     'Body of mlops.poisoning_report(), after the search_path of its caller.';
 REVOKE ALL ON FUNCTION mlops._poisoning_report(text, mlops.modelref, text, text, text, text, text[], float8, integer) FROM PUBLIC;
 
--- The label as the text of a class, numbers without zeros at the end; of a
--- regression as a number that is finite, NULL if it is none.
-CREATE FUNCTION mlops._poisoning_label(columns jsonb, label text, regression boolean) RETURNS text
+-- The cell of a number, all of one width.
+CREATE FUNCTION mlops._poisoning_cell(expression text, width float8) RETURNS text
+    LANGUAGE SQL IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('CASE WHEN pg_catalog.abs(%1$s) OPERATOR(pg_catalog.>) 1e-100 THEN pg_catalog.floor((%1$s OPERATOR(pg_catalog./) %2$L::pg_catalog.float8))'
+                  ' WHEN %1$s IS NOT NULL THEN 0::pg_catalog.float8 END', expression, greatest(width, 1e-200))
+$$;
+COMMENT ON FUNCTION mlops._poisoning_cell(text, float8) IS 'SQL for the cell of a number.';
+
+-- The label as the text of a class, numbers without zeros at the end, truth
+-- values as 0 and 1 if the classes are these; of a regression as a number that
+-- is finite and whose square is, too, NULL if it is none.
+CREATE FUNCTION mlops._poisoning_label(columns jsonb, label text, regression boolean, known text[]) RETURNS text
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN NOT regression THEN
-                    format(CASE k WHEN 'number' THEN 'pg_catalog.trim_scale(q.%I::pg_catalog.numeric)::pg_catalog.text'
-                                  ELSE 'q.%I::pg_catalog.text' END, label)
-                WHEN k IN ('integer', 'number') THEN mlops._comparable(label, (columns->>label)::oid) END
-    FROM mlops._report_kind(columns, label) k
+    SELECT CASE WHEN regression THEN
+                    CASE WHEN k IN ('integer', 'number') THEN
+                        format('CASE WHEN pg_catalog.abs(%1$s) OPERATOR(pg_catalog.>) 1e-100 THEN %1$s WHEN q.%2$I IS NOT NULL THEN 0::pg_catalog.float8 END',
+                               mlops._comparable(label, (columns->>label)::oid), label) END
+                WHEN known = '{0,1}' THEN
+                    format('CASE WHEN pg_catalog.lower(%1$s) OPERATOR(pg_catalog.=) ANY (''{true,t}''::pg_catalog.text[]) THEN ''1'''
+                           ' WHEN pg_catalog.lower(%1$s) OPERATOR(pg_catalog.=) ANY (''{false,f}''::pg_catalog.text[]) THEN ''0'' ELSE %1$s END', t.sql)
+                ELSE t.sql END
+    FROM mlops._report_kind(columns, label) k,
+         LATERAL (SELECT format(CASE k WHEN 'number' THEN 'pg_catalog.trim_scale(q.%I::pg_catalog.numeric)::pg_catalog.text'
+                                       ELSE 'q.%I::pg_catalog.text' END, label) AS sql) t
 $$;
-COMMENT ON FUNCTION mlops._poisoning_label(jsonb, text, boolean) IS 'SQL for the label of a training set; error 42703.';
+COMMENT ON FUNCTION mlops._poisoning_label(jsonb, text, boolean, text[]) IS 'SQL for the label of a training set; error 42703.';
 
 CREATE FUNCTION mlops.poisoning_report(model mlops.modelref, query text, label text DEFAULT NULL, reference text DEFAULT NULL,
                                        source text DEFAULT NULL, key text[] DEFAULT NULL, tolerance float8 DEFAULT 0.01,
