@@ -60,6 +60,7 @@ DECLARE
     problems jsonb;
     samples text[] := '{}';
     hash text;
+    statement text;
     counts bigint[];
     fit record;
     base jsonb;
@@ -121,10 +122,10 @@ BEGIN
         'test', 'Mann and Whitney 1947, normal', 'model', model));
 
     -- Rows that there are, as many as matter here
+    statement := format('SELECT ARRAY[(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %s) c),'
+                   '(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %2$s) c)]', reference, min_rows, current);
     PERFORM set_config('search_path', path, true);
-    EXECUTE format('SELECT ARRAY[(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %s) c),'
-                   '(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %2$s) c)]', reference, min_rows, current)
-        INTO counts;
+    EXECUTE statement INTO counts;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
     problem := CASE WHEN least(counts[1], counts[2]) < min_rows THEN 'too few rows'
@@ -158,12 +159,11 @@ BEGIN
                        SELECT format('(q.%I)::pg_catalog.text COLLATE pg_catalog."C" AS k%s', key[o], o) FROM generate_subscripts(key, 1) o) e (e)),
                 queries[i], max_rows);
         END LOOP;
+        statement := format('SELECT %s, ((z.h OPERATOR(pg_catalog.&) 9223372036854775807) OPERATOR(pg_catalog.%%) 5)::pg_catalog.float8 AS fold,'
+                            ' z.is_current FROM (%s UNION ALL %s) z',
+                            (SELECT string_agg(format('z.c%s', o), ', ') FROM generate_subscripts(names, 1) o), samples[1], samples[2]);
         PERFORM set_config('search_path', path, true);
-        EXECUTE 'SELECT f.* FROM mlops._domain_fit($1, $2) f' INTO fit
-            USING format('SELECT %s, ((z.h OPERATOR(pg_catalog.&) 9223372036854775807) OPERATOR(pg_catalog.%%) 5)::pg_catalog.float8 AS fold,'
-                         ' z.is_current FROM (%s UNION ALL %s) z',
-                         (SELECT string_agg(format('z.c%s', o), ', ') FROM generate_subscripts(names, 1) o), samples[1], samples[2]),
-                  seed;
+        EXECUTE 'SELECT f.* FROM mlops._domain_fit($1, $2) f' INTO fit USING statement, seed;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         counts := ARRAY[fit.n_reference, fit.n_current];
         IF least(counts[1], counts[2]) < min_rows THEN

@@ -106,7 +106,9 @@ BEGIN
             )
             SELECT c.*, bool_or(c.verdict = 'fail') OVER w
             FROM compared c WINDOW w AS (PARTITION BY c.name)
-            ORDER BY max(abs((c.definition->>'z')::float8)) FILTER (WHERE c.verdict = 'fail') OVER w DESC NULLS LAST, c.name COLLATE "C", c.o
+            -- of two groups that are each other's rest the smaller one
+            ORDER BY round((max(abs((c.definition->>'z')::float8)) FILTER (WHERE c.verdict = 'fail') OVER w)::numeric, 6) DESC NULLS LAST,
+                     max(c.n) OVER w, c.name COLLATE "C", c.o
         LOOP
             -- the rows of the worst group alone, as long as there is one
             worst := coalesce(worst, CASE WHEN fails THEN name END);
@@ -219,6 +221,7 @@ DECLARE
     expected jsonb;
     expected_of text;
     relabelled bigint[];
+    statement text;
     base jsonb;
 BEGIN
     IF query IS NULL OR tolerance IS NULL OR min_rows IS NULL OR model IS NULL THEN
@@ -283,35 +286,37 @@ BEGIN
                       ELSE format('pg_catalog.to_char(q.%I::pg_catalog.timestamp, ''YYYY-MM-DD'')', source) END;
     base := jsonb_build_object('model', model, 'label', label, 'min_rows', min_rows);
 
+    statement := mlops._poisoning_statement(query, label_sql, regression, features.expressions, cells, group_sql, max_groups);
     PERFORM set_config('search_path', path, true);
-    EXECUTE mlops._poisoning_statement(query, label_sql, regression, features.expressions, cells, group_sql, max_groups) INTO figures;
+    EXECUTE statement INTO figures;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
     IF reference IS NOT NULL THEN
         SELECT * INTO reference_features FROM mlops._report_features(path, model, reference, reference_columns);
         reference_label := CASE WHEN reference_columns ? label THEN mlops._poisoning_label(reference_columns, label, regression, known) END;
         IF reference_features.names = features.names AND reference_features.kinds = features.kinds AND reference_label IS NOT NULL THEN
-            PERFORM set_config('search_path', path, true);
-            EXECUTE mlops._poisoning_statement(
+            statement := mlops._poisoning_statement(
                 reference, reference_label, regression, reference_features.expressions,
                 ARRAY(SELECT CASE WHEN features.kinds[o] IN ('number', 'time') AND widths[o] > 0
                                   THEN mlops._poisoning_cell(reference_features.expressions[o], widths[o])
                                   ELSE reference_features.expressions[o] END
-                      FROM generate_subscripts(features.names, 1) o ORDER BY o), NULL, 0) INTO expected;
+                      FROM generate_subscripts(features.names, 1) o ORDER BY o), NULL, 0);
+            PERFORM set_config('search_path', path, true);
+            EXECUTE statement INTO expected;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             expected_of := 'rows';
             -- Rows that both sets have: by key, else by content.
             IF NOT (regression AND key IS NULL) AND NOT EXISTS (SELECT FROM unnest(key) k WHERE NOT reference_columns ? k) THEN
                 key_sql := 'CASE WHEN ' || (SELECT string_agg(format('q.%I IS NOT NULL', c), ' AND ') FROM unnest(key) c) || ' THEN ARRAY['
                            || (SELECT string_agg(format('q.%I::pg_catalog.text', c), ', ') FROM unnest(key) c) || ']::pg_catalog.text[] END';
-                PERFORM set_config('search_path', path, true);
-                EXECUTE format(mlops._qualified(
+                statement := format(mlops._qualified(
                     'SELECT ARRAY[pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE (a.t <> ALL (b.ts)))] FROM (SELECT %s AS t, %s AS k FROM (%s' || E'\n' || ') q) a'
                     ' JOIN (SELECT x.k, pg_catalog.array_agg(DISTINCT x.t) AS ts FROM (SELECT %s AS t, %s AS k FROM (%s' || E'\n' || ') q) x'
                     ' WHERE x.k IS NOT NULL AND x.t IS NOT NULL GROUP BY x.k) b ON (a.k = b.k) WHERE a.t IS NOT NULL'),
                     label_sql, coalesce(key_sql, format('pg_catalog.hash_record_extended(ROW(%s), 0)', array_to_string(features.expressions, ', '))), query,
-                    reference_label, coalesce(key_sql, format('pg_catalog.hash_record_extended(ROW(%s), 0)', array_to_string(reference_features.expressions, ', '))), reference)
-                    INTO relabelled;
+                    reference_label, coalesce(key_sql, format('pg_catalog.hash_record_extended(ROW(%s), 0)', array_to_string(reference_features.expressions, ', '))), reference);
+                PERFORM set_config('search_path', path, true);
+                EXECUTE statement INTO relabelled;
                 PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             END IF;
         END IF;

@@ -76,6 +76,7 @@ DECLARE
     figures jsonb;
     expected jsonb;
     has_key boolean;
+    statement text;
     least_copies bigint;
     base jsonb;
 BEGIN
@@ -126,8 +127,9 @@ BEGIN
                        || (SELECT string_agg(format('q.%I::pg_catalog.text', c), ', ') FROM unnest(key) c) || ']::pg_catalog.text[] END';
         END IF;
     END IF;
+    statement := format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*)) FROM (%s' || E'\n' || ') q', query);
     PERFORM set_config('search_path', path, true);
-    EXECUTE format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*)) FROM (%s' || E'\n' || ') q', query) INTO figures;
+    EXECUTE statement INTO figures;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
     -- At most as many reference rows as there are rows: of more, more are alike.
@@ -136,22 +138,23 @@ BEGIN
         SELECT * INTO reference_features FROM mlops._report_features(path, model, reference, reference_columns);
         IF reference_features.names = features.names AND reference_features.kinds = features.kinds THEN
             has_key := NOT EXISTS (SELECT FROM unnest(key) k WHERE NOT reference_columns ? k);
-            PERFORM set_config('search_path', path, true);
-            EXECUTE mlops._probing_statement(
+            statement := mlops._probing_statement(
                 format('SELECT * FROM (%s' || E'\n' || ') q ORDER BY pg_catalog.hashtextextended((%s)::pg_catalog.text, 0) LIMIT %s', reference,
                        CASE WHEN key IS NULL OR NOT has_key THEN 'q.*' ELSE (SELECT format('ROW(%s)', string_agg(format('q.%I', k), ', ')) FROM unnest(key) k) END,
                        figures->>'rows'),
                 reference_features.expressions, reference_features.kinds, ARRAY(SELECT 'NULL' FROM unnest(outside)), 'NULL::pg_catalog.float8', limits,
                 CASE WHEN has_key THEN key_sql ELSE 'NULL::pg_catalog.text[]' END,
-                CASE WHEN reference_columns ? time_column THEN time_column END, changes, min_copies) INTO expected;
+                CASE WHEN reference_columns ? time_column THEN time_column END, changes, min_copies);
+            PERFORM set_config('search_path', path, true);
+            EXECUTE statement INTO expected;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             least_copies := greatest(min_copies, ceil(2 * (expected->'copies'->>1)::float8 * (figures->>'rows')::float8 / (expected->>'rows')::float8));
         END IF;
     END IF;
     IF cardinality(features.names) > 0 THEN
+        statement := mlops._probing_statement(query, features.expressions, features.kinds, outside, score_sql, limits, key_sql, time_column, changes, least_copies);
         PERFORM set_config('search_path', path, true);
-        EXECUTE mlops._probing_statement(query, features.expressions, features.kinds, outside, score_sql, limits, key_sql, time_column, changes, least_copies)
-            INTO figures;
+        EXECUTE statement INTO figures;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
 
