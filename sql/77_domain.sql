@@ -115,10 +115,10 @@ BEGIN
 
     base := jsonb_strip_nulls(jsonb_build_object(
         'formula', 'out-of-fold area under the ROC curve of boosted trees that tell current rows from those of the reference',
-        'rule', 'outside of the limits, and p < 0.05', 'limits', '[0.45, 0.65]'::jsonb, 'min_rows', min_rows,
+        'rule', 'outside of the limits, and p < 0.01', 'limits', '[0.45, 0.65]'::jsonb, 'min_rows', min_rows,
         'folds', 5, 'folds_by', CASE WHEN key IS NULL THEN 'content' ELSE array_to_string(key, ', ') END, 'rounds', 50,
         'max_depth', 4, 'eta', 0.2, 'min_child_weight', 5, 'seed', seed, 'max_rows', max_rows,
-        'features', cardinality(names), 'interval', 'DeLong, DeLong and Clarke-Pearson 1988', 'level', 0.95,
+        'features', cardinality(names), 'interval', 'DeLong, DeLong and Clarke-Pearson 1988', 'level', 0.95, 'fold_factor', 1.5,
         'test', 'Mann and Whitney 1947, normal', 'model', model));
 
     -- Rows that there are, as many as matter here
@@ -179,7 +179,7 @@ BEGIN
     SELECT 'auc', NULL::text, fit.auc, fit.lower, fit.upper, fit.p_value, CASE WHEN fit.auc < 0.5 THEN 0.45::float8 ELSE 0.65 END,
            counts[1], counts[2],
            CASE WHEN problem IS NOT NULL THEN 'insufficient'
-                WHEN (fit.auc < 0.45 OR fit.auc > 0.65) AND fit.p_value < 0.05 THEN 'fail' ELSE 'ok' END,
+                WHEN (fit.auc < 0.45 OR fit.auc > 0.65) AND fit.p_value < 0.01 THEN 'fail' ELSE 'ok' END,
            jsonb_strip_nulls(base || jsonb_build_object('problem', problem));
     RETURN QUERY
     SELECT 'gain_share', x.name, x.gain / nullif(x.total, 0), NULL::float8, NULL::float8, NULL::float8, NULL::float8, counts[1], counts[2],

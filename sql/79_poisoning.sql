@@ -17,14 +17,14 @@ AS $$
     SELECT s.p, w.lower, w.upper, s.q, t.p_value,
            CASE WHEN n < min_rows OR m < min_rows THEN 'insufficient'
                 WHEN s.q IS NULL THEN NULL
-                WHEN CASE WHEN rises THEN s.p - s.q ELSE abs(s.p - s.q) END >= 0.02 AND t.p_value < 0.05 THEN 'fail'
+                WHEN CASE WHEN rises THEN s.p - s.q ELSE abs(s.p - s.q) END >= 0.02 AND t.p_value < 0.01 THEN 'fail'
                 ELSE 'ok' END,
            jsonb_strip_nulls(jsonb_build_object(
                'rows', x, 'reference_rows', y, 'reference_n', m, 'min_rows', min_rows, 'z', z.z,
                'difference', CASE WHEN d.value IS NOT NULL THEN jsonb_build_object('value', d.value, 'lower', d.lower, 'upper', d.upper) END,
                'tests', CASE WHEN tests > 1 THEN tests END,
                'rule', CASE WHEN m > 0 THEN CASE WHEN rises THEN 'a rise' ELSE 'a change' END
-                                || ' of 0.02 or more, and two-proportion z with p < 0.05' END,
+                                || ' of 0.02 or more, and two-proportion z with p < 0.01' END,
                'correction', CASE WHEN tests > 1 THEN 'Bonferroni' END))
     FROM (SELECT x / nullif(n, 0) AS p, y / nullif(m, 0) AS q, (x + y) / nullif(n + m, 0) AS pooled) s
     CROSS JOIN LATERAL (SELECT (s.p - s.q) / nullif(sqrt(s.pooled * (1 - s.pooled) * (1 / nullif(n, 0) + 1 / nullif(m, 0))), 0) AS z) z
@@ -48,10 +48,10 @@ AS $$
     SELECT a.mean, b.mean, p.p_value, e.threshold,
            CASE WHEN n < min_rows OR m < min_rows THEN 'insufficient'
                 WHEN b.mean IS NULL OR a.mean IS NULL THEN NULL
-                WHEN abs(a.mean - b.mean) >= e.threshold AND p.p_value < 0.05 THEN 'fail' ELSE 'ok' END,
+                WHEN abs(a.mean - b.mean) >= e.threshold AND p.p_value < 0.01 THEN 'fail' ELSE 'ok' END,
            jsonb_strip_nulls(jsonb_build_object(
                'reference_n', m, 'min_rows', min_rows, 'z', z.z, 'tests', CASE WHEN tests > 1 THEN tests END,
-               'rule', CASE WHEN m > 0 THEN 'a change of a tenth of the standard deviation of the reference, and Welch with p < 0.05' END,
+               'rule', CASE WHEN m > 0 THEN 'a change of a tenth of the standard deviation of the reference, and Welch with p < 0.01' END,
                'correction', CASE WHEN tests > 1 THEN 'Bonferroni' END))
     FROM (SELECT s / nullif(n, 0) AS mean, greatest(s2 - s * (s / nullif(n, 0)), 0) / nullif(n - 1, 0) AS variance) a
     CROSS JOIN (SELECT t / nullif(m, 0) AS mean, greatest(t2 - t * (t / nullif(m, 0)), 0) / nullif(m - 1, 0) AS variance) b

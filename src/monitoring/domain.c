@@ -46,6 +46,14 @@
 #define NUM_FOLDS			5
 #define ROUNDS				50
 
+/*
+ * Scores of different folds depend on each other: each model has seen the rows
+ * that the others are tested with.  The variance of a mean over k folds is
+ * 1 + k / (k - 1) times that of independent ones (Nadeau and Bengio 2003); so
+ * much wider is its standard error.
+ */
+#define FOLD_FACTOR			1.5
+
 /* a text with more different values than this names rows, and is left out */
 #define MAX_CATEGORIES		1000
 
@@ -117,7 +125,6 @@ read_rows(Domain *domain, char *query, int64 seed)
 	options->all_features = true;
 	options->rounds = ROUNDS;
 	options->seed = seed;
-	options->balanced = true;
 	options->progress = mlops_progress_begin(MLOPS_WORK_TRAIN, "(domain classifier)", 0,
 											 CurrentMemoryContext);
 	mlops_progress_phase(options->progress, MLOPS_PHASE_READING, -1);
@@ -166,15 +173,36 @@ take_features(const Domain *domain, const float *row, float *features)
 
 /*
  * The rows of all folds but one, in a memory file; NULL if one of the samples
- * is not among them, or if the fold has no rows.
+ * is not among them, or if the fold has no rows.  Both samples weigh the same
+ * in each such file: else a fold with more of one sample, of which the others
+ * then have less, would score low as a whole, and the AUC of alike samples be
+ * below 0.5.
  */
 static MlopsMemfile *
 other_folds(const Domain *domain, int fold, int64 *num_rows)
 {
-	MlopsMemfile *file = mlops_memfile_create("mlops domain classifier");
-	float	   *buffer = palloc(sizeof(float) * (domain->num_used + 2));
+	MlopsMemfile *file;
+	float	   *buffer;
+	float		weights[2];
 	int64		counts[2] = {0};
 
+	for (int64 i = 0; i < domain->num_rows; i++)
+	{
+		const float *row = domain->rows + i * domain->width;
+
+		if (i % ROWS_PER_CHECK == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (row[domain->fold] != fold)
+			counts[(int) row[domain->fold + 1]]++;
+	}
+	*num_rows = counts[REFERENCE] + counts[CURRENT];
+	if (counts[REFERENCE] == 0 || counts[CURRENT] == 0 || *num_rows == domain->num_rows)
+		return NULL;
+	for (int sample = REFERENCE; sample <= CURRENT; sample++)
+		weights[sample] = (float) *num_rows / (2 * (float) counts[sample]);
+
+	file = mlops_memfile_create("mlops domain classifier");
+	buffer = palloc(sizeof(float) * (domain->num_used + 2));
 	for (int64 i = 0; i < domain->num_rows; i++)
 	{
 		const float *row = domain->rows + i * domain->width;
@@ -185,17 +213,10 @@ other_folds(const Domain *domain, int fold, int64 *num_rows)
 			continue;
 		take_features(domain, row, buffer);
 		buffer[domain->num_used] = row[domain->fold + 1];
-		buffer[domain->num_used + 1] = row[domain->fold + 2];
+		buffer[domain->num_used + 1] = weights[(int) row[domain->fold + 1]];
 		mlops_memfile_append(file, buffer, sizeof(float) * (domain->num_used + 2));
-		counts[(int) row[domain->fold + 1]]++;
 	}
 	pfree(buffer);
-	*num_rows = counts[REFERENCE] + counts[CURRENT];
-	if (counts[REFERENCE] == 0 || counts[CURRENT] == 0 || *num_rows == domain->num_rows)
-	{
-		mlops_memfile_close(file);
-		return NULL;
-	}
 	(void) mlops_memfile_map(file);
 	mlops_memfile_seal(file);
 	return file;
@@ -331,8 +352,8 @@ cross_fit(Domain *domain)
 
 /*
  * The area under the ROC curve, its interval of 95 % and the p-value of Mann
- * and Whitney, whose variance without ties is the greatest one.  NULL where
- * one of the samples has no scores.
+ * and Whitney, whose variance without ties is the greatest one; both as wide
+ * as the folds make them.  NULL where one of the samples has no scores.
  */
 static void
 measure(const Domain *domain, Datum *values, bool *nulls)
@@ -345,6 +366,7 @@ measure(const Domain *domain, Datum *values, bool *nulls)
 	double		auc;
 	double		variance;
 	double		half;
+	double		error;
 
 	for (int i = FIT_AUC; i <= FIT_P_VALUE; i++)
 		nulls[i] = n == 0 || m == 0;
@@ -357,12 +379,12 @@ measure(const Domain *domain, Datum *values, bool *nulls)
 	mlops_curve_start(&curve, &scores, mlops_check_interrupts);
 	variance = mlops_curve_auc_variance(&curve, auc);
 	nulls[FIT_LOWER] = nulls[FIT_UPPER] = isnan(variance);
-	half = mlops_normal_quantile(0.95) * sqrt(Max(variance, 0));
+	half = FOLD_FACTOR * mlops_normal_quantile(0.95) * sqrt(Max(variance, 0));
 	values[FIT_AUC] = Float8GetDatum(auc);
 	values[FIT_LOWER] = Float8GetDatum(Max(auc - half, 0));
 	values[FIT_UPPER] = Float8GetDatum(Min(auc + half, 1));
-	values[FIT_P_VALUE] = Float8GetDatum(Min(1, 2 * mlops_normal_sf(fabs(auc - 0.5) /
-																	sqrt((n + m + 1) / (12 * n * m)))));
+	error = FOLD_FACTOR * sqrt((n + m + 1) / (12 * n * m));
+	values[FIT_P_VALUE] = Float8GetDatum(Min(1, 2 * mlops_normal_sf(fabs(auc - 0.5) / error)));
 }
 
 /*
