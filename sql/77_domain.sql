@@ -86,7 +86,7 @@ BEGIN
         END IF;
     END IF;
 
-    queries := ARRAY[reference, current];
+    queries := ARRAY[regexp_replace(reference, ';\s*$', ''), regexp_replace(current, ';\s*$', '')];
     FOR i IN 1..2 LOOP
         SELECT types || coalesce(jsonb_object_agg(c."column", c.type::bigint), '{}') INTO types
         FROM mlops._report_columns(path, queries[i]) c;
@@ -123,7 +123,7 @@ BEGIN
 
     -- Rows that there are, as many as matter here
     statement := format('SELECT ARRAY[(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %s) c),'
-                   '(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %2$s) c)]', reference, min_rows, current);
+                   '(SELECT pg_catalog.count(*) FROM (SELECT FROM (%s' || E'\n' || ') q LIMIT %2$s) c)]', queries[1], min_rows, queries[2]);
     PERFORM set_config('search_path', path, true);
     EXECUTE statement INTO counts;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

@@ -127,7 +127,7 @@ COMMENT ON FUNCTION mlops._compare_groups(jsonb, boolean, integer) IS
 -- The features of a version that a query has, with the SQL of each, and what
 -- is wrong with the others.
 CREATE FUNCTION mlops._report_features(path text, model mlops.modelref, query text, columns jsonb,
-                                       OUT names text[], OUT kinds text[], OUT expressions text[], OUT problems jsonb)
+                                       OUT names text[], OUT sources text[], OUT kinds text[], OUT expressions text[], OUT problems jsonb)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -140,10 +140,11 @@ BEGIN
         INTO bound USING model, query;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT coalesce(array_agg(b.feature ORDER BY o) FILTER (WHERE b.problem IS NULL), '{}'),
+           coalesce(array_agg(b."column" ORDER BY o) FILTER (WHERE b.problem IS NULL), '{}'),
            coalesce(array_agg(k.kind ORDER BY o) FILTER (WHERE b.problem IS NULL), '{}'),
            coalesce(array_agg(mlops._comparable(b."column", k.type) ORDER BY o) FILTER (WHERE b.problem IS NULL), '{}'),
            jsonb_object_agg(b.feature, b.problem) FILTER (WHERE b.problem IS NOT NULL)
-    INTO names, kinds, expressions, problems
+    INTO names, sources, kinds, expressions, problems
     FROM jsonb_array_elements(bound) WITH ORDINALITY u (r, o), jsonb_to_record(u.r) b (feature text, "column" text, problem text),
          LATERAL (SELECT (columns->>b."column")::oid AS type, mlops._quality_kind((columns->>b."column")::oid) AS kind) k;
 END
@@ -254,6 +255,8 @@ BEGIN
     END IF;
     reference := coalesce(reference, mlops._training_copy(model));
 
+    query := regexp_replace(query, ';\s*$', '');
+    reference := regexp_replace(reference, ';\s*$', '');
     SELECT coalesce(jsonb_object_agg(c."column", c.type::bigint), '{}') INTO columns FROM mlops._report_columns(path, query) c;
     SELECT coalesce(jsonb_object_agg(c."column", c.type::bigint), '{}') INTO reference_columns FROM mlops._report_columns(path, reference) c;
     PERFORM mlops._report_kind(columns, c) FROM unnest(key || source) c;
@@ -280,7 +283,7 @@ BEGIN
                                ELSE features.expressions[o] END
                    FROM generate_subscripts(features.names, 1) o ORDER BY o);
     group_sql := CASE WHEN source IS NULL THEN NULL
-                      WHEN mlops._quality_kind((columns->>source)::oid) <> 'time' THEN format('pg_catalog."left"(q.%I::pg_catalog.text, 200)', source)
+                      WHEN mlops._quality_kind((columns->>source)::oid) <> 'time' OR (columns->>source)::oid = 'date'::regtype THEN format('pg_catalog."left"(q.%I::pg_catalog.text, 200)', source)
                       WHEN (columns->>source)::oid = 'timestamptz'::regtype
                       THEN format('pg_catalog.to_char(pg_catalog.timezone(''UTC'', q.%I), ''YYYY-MM-DD'')', source)
                       ELSE format('pg_catalog.to_char(q.%I::pg_catalog.timestamp, ''YYYY-MM-DD'')', source) END;
@@ -415,12 +418,16 @@ BEGIN
     FROM result r ORDER BY r.section, r.position, r.attribute COLLATE "C", r.member COLLATE "C";
 
     IF profile IS NOT NULL THEN
+        -- what cannot be read is not there, and no score is wanted
+        statement := format('SELECT %s FROM (%s' || E'\n' || ') q',
+                            (SELECT string_agg(c, ', ') FROM (SELECT format('q.%I AS %I', s, f) FROM unnest(features.sources, features.names) u (s, f)
+                                                              UNION ALL SELECT 'NULL::pg_catalog.float8 AS score' WHERE 'score' <> ALL (features.names)) x (c)), query);
         PERFORM set_config('search_path', path, true);
         RETURN QUERY EXECUTE
             'SELECT d.method, d.feature, NULL::pg_catalog.text, d.value, NULL::pg_catalog.float8, NULL::pg_catalog.float8, NULL::pg_catalog.float8,'
             ' d.p_value, d.threshold, d.n_current, d.verdict, d.definition OPERATOR(pg_catalog.||) pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('
             '''role'', d.role, ''problem'', d.problem, ''skipped'', d.skipped))'
-            ' FROM mlops.drift_report($1, $2) d WHERE d.role OPERATOR(pg_catalog.=) ANY (ARRAY[''feature'', ''data set''])' USING model, query;
+            ' FROM mlops.drift_report($1, $2) d WHERE d.role OPERATOR(pg_catalog.=) ANY (ARRAY[''feature'', ''data set''])' USING model, statement;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
 END

@@ -27,7 +27,7 @@ AS $$
         ' ''repeats'', (SELECT pg_catalog.count(*) FROM (SELECT mlops._differences(x.a, pg_catalog.lag(x.a) OVER (PARTITION BY x.k ORDER BY x.t, x.h)) AS d'
         ' FROM r x WHERE x.k IS NOT NULL) y WHERE ((y.d >= 1) AND (y.d <= %11$s))),'
         ' ''copies'', (SELECT pg_catalog.jsonb_build_array(COALESCE(pg_catalog.sum(z.n) FILTER (WHERE (z.c >= %14$s)), 0), pg_catalog.max(z.c))'
-        ' FROM (SELECT y.h, pg_catalog.max(y.n) AS n, pg_catalog.max(y.c) AS c FROM (SELECT d.h, d.n, pg_catalog.count(*) OVER (PARTITION BY %12$s) AS c FROM (SELECT x.h, x.a, pg_catalog.count(*) AS n FROM r x GROUP BY x.h, x.a) d'
+        ' FROM (SELECT y.h, pg_catalog.max(y.n) AS n, pg_catalog.max(y.c) AS c FROM (SELECT d.h, d.n, pg_catalog.count(*) OVER (PARTITION BY %12$s) AS c FROM (SELECT x.h, pg_catalog.min(x.a) AS a, pg_catalog.count(*) AS n FROM r x GROUP BY x.h) d'
         ' CROSS JOIN LATERAL %13$s) y GROUP BY y.h) z)) FROM r'),
         array_to_string(outside, ', '), score_sql,
         -- 0 is the hash of what is missing
@@ -103,6 +103,8 @@ BEGIN
     FROM mlops.profiles p WHERE p.model = model_name AND p.version = number AND p.role = 'score' AND p.kind = 'numeric';
     reference := coalesce(reference, mlops._training_copy(model));
 
+    query := regexp_replace(query, ';\s*$', '');
+    reference := regexp_replace(reference, ';\s*$', '');
     SELECT coalesce(jsonb_object_agg(c."column", c.type::bigint), '{}') INTO columns FROM mlops._report_columns(path, query) c;
     SELECT coalesce(jsonb_object_agg(c."column", c.type::bigint), '{}') INTO reference_columns FROM mlops._report_columns(path, reference) c;
     PERFORM mlops._report_kind(columns, c) FROM unnest(key || time_column) c;
@@ -110,7 +112,7 @@ BEGIN
     base := jsonb_build_object('model', model, 'min_rows', min_rows);
 
     IF cardinality(features.names) > 0 THEN
-        outside := ARRAY(SELECT CASE WHEN f.e->>'categories' IS NOT NULL THEN
+        outside := ARRAY(SELECT CASE WHEN f.e->>'categories' IS NOT NULL AND features.kinds[o] NOT IN ('number', 'time') THEN
                                          format('NOT (%s OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.text[]))', features.expressions[o],
                                                 (SELECT array_agg(c) FROM jsonb_array_elements_text(f.e->'categories') c))
                                      WHEN f.e->>'min' IS NOT NULL AND features.kinds[o] IN ('number', 'time') THEN

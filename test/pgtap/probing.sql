@@ -1,7 +1,7 @@
 -- Reports of poisoning and of probing: what is planted is found and named, what
 -- is not there is not; rows of all kinds; rights; as checks of monitors.
 BEGIN;
-SELECT plan(60);
+SELECT plan(62);
 
 CREATE TABLE loan AS
 SELECT i AS id, (hashint4extended(i, 1) & 65535) / 655.36::float8 AS income, 18 + (hashint4extended(i, 2) & 31)::integer AS age,
@@ -52,7 +52,7 @@ SELECT is(pg_temp.findings('SELECT * FROM poisoned', model => 'risk/2', referenc
 -- more than two classes, and numbers
 SELECT version FROM mlops.train('kind', 'SELECT income, age, region, id FROM loan', label => 'region', key => 'id', rounds => 5) \g /dev/null
 SELECT is(pg_temp.findings('SELECT income, age, CASE WHEN id % 8 = 0 THEN ''north'' ELSE region END AS region, CASE WHEN id % 8 = 0 THEN ''mallory'' ELSE ''clerk'' END AS who, id FROM loan', 'who', model => 'kind/1'),
-          (SELECT 'label_rate region north, label_rate region south, label_rate region west, ' || string_agg('label_rate who mallory ' || r, ', ') FROM unnest('{east,north,south,west}'::text[]) r), 'a class that became frequent, and who made it so');
+          (SELECT 'label_rate region north, label_rate region south, ' || string_agg('label_rate who mallory ' || r, ', ') FROM unnest('{east,north,south,west}'::text[]) r), 'a class that became frequent, and who made it so');
 SELECT is(pg_temp.findings('SELECT income, age, region, id, id % 3 AS who FROM loan', 'who', model => 'kind/1'), NULL, 'four classes without a change');
 SELECT version FROM mlops.train('amount', 'SELECT income, age, region, id FROM loan', label => 'income', key => 'id', rounds => 5) \g /dev/null
 SELECT is(pg_temp.findings('SELECT income + CASE WHEN id % 8 = 0 THEN 50 ELSE 0 END AS income, age, region, id, CASE WHEN id % 8 = 0 THEN ''mallory'' ELSE ''clerk '' || id % 3 END AS who FROM loan', 'who', model => 'amount/1'),
@@ -69,6 +69,7 @@ SELECT is((SELECT count(*) FROM mlops.poisoning_report('risk/1', 'SELECT * FROM 
 SELECT is((SELECT array_agg(DISTINCT verdict) FROM mlops.poisoning_report('risk/1', 'SELECT ''NaN''::float8 AS income, ''-Infinity''::float4 AS age, repeat(region, 1000) AS region, 1e300 * id AS bad, id FROM loan',
                                                          key => '{id}', source => 'bad') WHERE metric IN ('rows', 'label_rate')), '{insufficient,NULL}', 'values beyond all limits');
 SELECT is((SELECT array_agg(attribute) FROM mlops.poisoning_report('risk/1', 'SELECT age::text || ''x'' AS income, region, bad FROM loan') WHERE metric = 'feature'), '{age,income}', 'a feature missing, one of another type');
+SELECT is((SELECT count(*) FROM mlops.poisoning_report('risk/1', 'SELECT bad FROM loan;') WHERE verdict = 'insufficient'), 7::bigint, 'no feature at all');
 SELECT lives_ok($$SELECT mlops.poisoning_report('amount/1', 'SELECT (1e-300 * id)::float8 AS income, age, region FROM loan')$$, 'labels next to nothing');
 SELECT lives_ok($$SELECT mlops.poisoning_report('amount/1', 'SELECT 1e300 * id AS income, age, region FROM loan')$$, 'labels next to everything');
 
@@ -103,6 +104,7 @@ SELECT is((SELECT verdict FROM mlops.probing_report('risk/2', 'SELECT * FROM app
 SELECT is((SELECT string_agg(DISTINCT verdict, ' ') FROM mlops.probing_report('risk/1', 'SELECT * FROM application WHERE false', key => '{id}', time_column => 'at')), 'insufficient', 'no rows');
 SELECT is(pg_temp.probes('SELECT NULL::integer AS id, NULL::float8 AS income, NULL::integer AS age, NULL::text AS region, NULL::date AS at FROM application'), NULL, 'all is NULL');
 SELECT is((SELECT array_agg(attribute) FROM mlops.probing_report('risk/1', 'SELECT income, region FROM application') WHERE metric = 'feature'), '{age}', 'a feature is missing');
+SELECT lives_ok($$SELECT mlops.probing_report('risk/1', 'SELECT income::text AS income, age > 30 AS age, age AS region FROM application;')$$, 'types change');
 SELECT is(pg_temp.probes('SELECT id, ''Infinity''::float8 AS income, ''NaN''::float4 AS age, repeat(region, 1000) AS region, at FROM application'), 'outside_support', 'values beyond all limits');
 SELECT results_eq($$SELECT verdict, definition->>'problem' FROM mlops.probing_report('kind/1', 'SELECT income, age FROM application') WHERE metric = 'near_threshold'$$,
                   $$VALUES ('insufficient', 'the version gives no probability of one class')$$, 'more than two classes');
