@@ -6,8 +6,8 @@ CREATE FUNCTION mlops._normal_sf(z float8) RETURNS float8
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_normal_sf_sql';
 COMMENT ON FUNCTION mlops._normal_sf(float8) IS 'Probability that a standard normal value is above z.';
 
--- The share x of n against y of m, by the test that METRICS of data quality
--- use: two proportions, pooled; with many tests the p-value is Bonferroni's.
+-- The share x of n against y of m: two proportions, pooled; with many tests
+-- the p-value is Bonferroni's.
 CREATE FUNCTION mlops._compare_shares(x float8, n float8, y float8, m float8, rises boolean, tests bigint, min_rows integer,
                                       OUT value float8, OUT lower float8, OUT upper float8, OUT reference_value float8,
                                       OUT p_value float8, OUT verdict text, OUT definition jsonb)
