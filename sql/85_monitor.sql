@@ -39,7 +39,7 @@ CREATE TABLE mlops.monitor_check (
     id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.monitor_check_id_seq'::pg_catalog.regclass),
     monitor_id bigint NOT NULL,
     kind text NOT NULL
-        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['drift', 'quality', 'performance', 'bias'])),
+        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['drift', 'domain', 'quality', 'poisoning', 'probing', 'performance', 'bias'])),
     arguments jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(arguments) OPERATOR(pg_catalog.=) 'object'),
     warn numeric CHECK (warn OPERATOR(pg_catalog.>) '-infinity' AND warn OPERATOR(pg_catalog.<) 'infinity'),
     fail numeric CHECK (fail OPERATOR(pg_catalog.>) '-infinity' AND fail OPERATOR(pg_catalog.<) 'infinity'),
@@ -558,19 +558,22 @@ BEGIN
     on_failure := coalesce(on_failure, 'alert');
     known := CASE kind
         WHEN 'drift' THEN '{method,options,attributes}'
+        WHEN 'domain' THEN '{reference,features,max_rows,seed,metrics,attributes,worse}'
+        WHEN 'poisoning' THEN '{reference,source,tolerance,metrics,attributes,worse}'
+        WHEN 'probing' THEN '{reference,decision_threshold,band,changes,min_copies,metrics,attributes,worse}'
         WHEN 'quality' THEN '{reference,max_age,rules,metrics,attributes,worse}'
         WHEN 'performance' THEN '{labels,segments,threshold,replicates,seed,metrics,attributes,worse}'
         WHEN 'bias' THEN '{prediction,privileged,favourable,threshold,stratum,metrics,attributes,worse}' END;
     problem := CASE
-        WHEN known IS NULL THEN 'Kinds are drift, quality, performance and bias.'
+        WHEN known IS NULL THEN 'Kinds are drift, domain, quality, poisoning, probing, performance and bias.'
         WHEN jsonb_typeof(arguments) <> 'object' THEN 'The arguments are a JSON object.'
         WHEN EXISTS (SELECT FROM jsonb_object_keys(arguments) k WHERE k <> ALL (known))
             THEN format('Arguments of a check of kind %s are %s.', kind, array_to_string(known, ', '))
         WHEN EXISTS (SELECT FROM jsonb_each(arguments) a
-                     WHERE a.key IN ('metrics', 'attributes', 'segments', 'privileged', 'favourable')
+                     WHERE a.key IN ('metrics', 'attributes', 'features', 'segments', 'privileged', 'favourable')
                        AND (jsonb_typeof(a.value) <> 'array' OR jsonb_array_length(a.value) = 0
                             OR jsonb_path_exists(a.value, '$[*] ? (@.type() != "string")')))
-            THEN 'Metrics, attributes, segments, privileged and favourable are lists of texts.'
+            THEN 'Metrics, attributes, features, segments, privileged and favourable are lists of texts.'
         WHEN jsonb_typeof(arguments->'options') <> 'object' OR jsonb_typeof(arguments->'rules') <> 'object'
             THEN 'Options and rules are JSON objects.'
         WHEN arguments->>'worse' NOT IN ('higher', 'lower') THEN 'What is worse is higher or lower.'
@@ -579,7 +582,7 @@ BEGIN
         WHEN kind <> 'drift' AND (warn IS NOT NULL OR fail IS NOT NULL) AND NOT arguments ? 'metrics'
             THEN 'Thresholds need to know of which metrics they are.'
         WHEN min_rows < 1 THEN 'There is at least one row.'
-        WHEN kind = 'performance' AND o.label IS NULL THEN 'The monitor has no label.'
+        WHEN kind IN ('performance', 'poisoning') AND o.label IS NULL THEN 'The monitor has no label.'
         WHEN kind = 'bias' AND o.groups IS NULL THEN 'The monitor has no groups.'
         WHEN kind = 'bias' AND o.label IS NULL AND NOT arguments ? 'prediction'
             THEN 'It needs the label of the monitor, or a prediction.'
@@ -616,7 +619,7 @@ CREATE FUNCTION mlops.add_check(monitor text, kind text, arguments jsonb DEFAULT
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.add_check(text, text, jsonb, numeric, numeric, integer, text, regproc) IS
-    'Adds a check to a monitor and returns its id: a report of kind drift, quality, performance or bias with its arguments, thresholds, the rows that a verdict needs, and what happens on failure: nothing, alert, suspend, rollback or call (a function of one jsonb), all but the first with an alert; needs to be the monitor''s owner and privilege manage; errors ML057, 22004, 22023 and 42501.';
+    'Adds a check to a monitor and returns its id: a report of kind drift, domain, quality, poisoning, probing, performance or bias with its arguments, thresholds, the rows that a verdict needs, and what happens on failure: nothing, alert, suspend, rollback or call (a function of one jsonb), all but the first with an alert; needs to be the monitor''s owner and privilege manage; errors ML057, 22004, 22023 and 42501.';
 REVOKE ALL ON FUNCTION mlops.add_check(text, text, jsonb, numeric, numeric, integer, text, regproc) FROM PUBLIC;
 
 CREATE FUNCTION mlops._drop_check("check" bigint) RETURNS void
@@ -800,7 +803,7 @@ BEGIN
         a := c.arguments;
         rows := NULL;
         BEGIN
-            IF model IS NULL AND c.kind IN ('drift', 'performance') THEN
+            IF model IS NULL AND c.kind IN ('drift', 'poisoning', 'probing', 'performance') THEN
                 RAISE EXCEPTION 'no version is in charge' USING ERRCODE = 'ML003';
             END IF;
             PERFORM set_config('search_path', plan->>'path', true);
@@ -811,6 +814,21 @@ BEGIN
                     USING model, query, coalesce(a->>'method', 'psi'),
                           jsonb_strip_nulls(jsonb_build_object('warn', c.warn, 'fail', c.fail, 'min_rows', c.min_rows))
                           OPERATOR(pg_catalog.||) coalesce(a->'options', '{}');
+            WHEN 'domain' THEN
+                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.domain_classifier($1, $2, $3, $4, $5::mlops.modelref, $6, $7, $8) r'
+                    INTO rows
+                    USING a->>'reference', query, key, mlops._json_texts(a->'features'), model,
+                          coalesce((a->>'max_rows')::integer, greatest(20000, c.min_rows)), coalesce((a->>'seed')::bigint, 0), c.min_rows;
+            WHEN 'poisoning' THEN
+                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.poisoning_report($1::mlops.modelref, $2, $3, $4, $5, $6, $7, $8) r'
+                    INTO rows
+                    USING model, query, plan->>'label', a->>'reference', a->>'source', key, coalesce((a->>'tolerance')::float8, 0.01), c.min_rows;
+            WHEN 'probing' THEN
+                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.probing_report($1::mlops.modelref, $2, $3, $4, $5, $6, $7, $8, $9, $10) r'
+                    INTO rows
+                    USING model, query, key, plan->>'time_column', coalesce((a->>'decision_threshold')::float8, 0.5),
+                          coalesce((a->>'band')::float8, 0.02), a->>'reference', coalesce((a->>'changes')::integer, 1),
+                          coalesce((a->>'min_copies')::integer, 10), c.min_rows;
             WHEN 'quality' THEN
                 EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.quality_report($1, $2::mlops.modelref, $3, $4, $5, $6, $7, $8, $9) r'
                     INTO rows
@@ -862,7 +880,7 @@ BEGIN
             SELECT coalesce(r->>'metric', r->>'method', c.kind) AS metric,
                    coalesce(r->>'attribute', r->>'feature') AS attribute,
                    c.kind <> 'drift' AND coalesce(c.warn, c.fail) IS NOT NULL AND r->>'metric' <> 'error' AS judged,
-                   coalesce(a->>'worse', CASE WHEN r->>'metric' IN ('auc', 'gini', 'ks', 'pr_auc', 'accuracy', 'precision', 'recall',
+                   coalesce(a->>'worse', CASE WHEN c.kind = 'domain' THEN 'higher' WHEN r->>'metric' IN ('auc', 'gini', 'ks', 'pr_auc', 'accuracy', 'precision', 'recall',
                                                                     'f1', 'mcc', 'r2', 'precision_macro', 'recall_macro', 'f1_macro',
                                                                     'labels_arrived', 'rows')
                                                 OR r->>'metric' LIKE 'estimated\_%' OR r->>'metric' LIKE '%\_ratio'
