@@ -704,6 +704,18 @@ COMMENT ON FUNCTION mlops.drop_monitor(text) IS
     'Drops a monitor with its checks and its job, and closes its alerts; the results stay; needs to be its owner or that of the model; errors ML057, 22004 and 42501.';
 REVOKE ALL ON FUNCTION mlops.drop_monitor(text) FROM PUBLIC;
 
+-- Whether a role can call a function without giving its rights to somebody
+-- else, who could change what the function does.
+CREATE FUNCTION mlops._trusts_function(role oid, function oid) RETURNS boolean
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT r.rolsuper OR pg_has_role(_trusts_function.role, r.oid, 'MEMBER')
+                     FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid = _trusts_function.function), false)
+$$;
+COMMENT ON FUNCTION mlops._trusts_function(oid, oid) IS
+    'Whether the owner of a function is a superuser, or a role of which another one is a member.';
+
 CREATE FUNCTION mlops._add_check(monitor text, kind text, arguments jsonb, warn numeric, fail numeric, min_rows integer,
                                  on_failure text, function regproc) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -749,7 +761,9 @@ BEGIN
         WHEN (on_failure = 'call') <> (function IS NOT NULL) THEN 'A function is named to be called, and only then.'
         WHEN function IS NOT NULL AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.oid = function AND p.prokind = 'f'
                                                   AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype)
-            THEN 'The function takes one jsonb.' END;
+            THEN 'The function takes one jsonb.'
+        WHEN function IS NOT NULL AND NOT mlops._trusts_function(o.owner, function)
+            THEN 'The function is called with your rights: it must belong to you, to a role of which you are a member, or to a superuser.' END;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid check of monitor "%"', monitor USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END IF;
@@ -1279,7 +1293,9 @@ BEGIN
     SELECT o.id, version_of_run, start_time, end_time, coalesce(max(r.attempt), 0) + 1, overall, found_labels, found_rows,
            clock_timestamp(), session_user
     FROM mlops.monitor_run r WHERE r.monitor_id = o.id AND r.window_start = start_time AND r.window_end = end_time
-    RETURNING id INTO new_run;
+    -- nobody else is here, unless the snapshot is too old to see what was done: a serialization failure
+    ON CONFLICT DO NOTHING
+    RETURNING id INTO STRICT new_run;
     INSERT INTO mlops.check_result (run_id, check_id, metric, attribute, "group", value, p_value, threshold, n, skipped, verdict, definition)
     SELECT new_run, (r->>'check')::bigint, r->>'metric', r->>'attribute', r->>'group', (r->>'value')::float8, (r->>'p_value')::float8,
            (r->>'threshold')::float8, (r->>'n')::bigint, (r->>'skipped')::bigint, r->>'verdict', r->'definition'
@@ -1356,6 +1372,12 @@ BEGIN
     WHEN 'rollback' THEN
         PERFORM mlops.rollback(action->>'model', action->>'alias', action->>'reason');
     WHEN 'call' THEN
+        -- it may be another one by now
+        IF NOT mlops._trusts_function((SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user),
+                                      to_regprocedure(format('%s(pg_catalog.jsonb)', action->>'function'))) THEN
+            RAISE EXCEPTION 'function %(jsonb) is not there, or of a role that could act as its caller by it', action->>'function'
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
         PERFORM set_config('search_path', action->>'path', true);
         EXECUTE format('SELECT %s($1)', action->>'function') USING action->'message';
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

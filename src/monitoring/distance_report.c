@@ -132,6 +132,10 @@ put_column(ReturnSetInfo *result, const char *role, const char *name, MlopsSketc
 		problem = "of a type that has no profile";
 	else if (mlops_sketch_kind(column->sketch) != mlops_sketch_kind(reference))
 		problem = "a number in the profile or in the query only";
+	else if (mlops_sketch_counts(reference).values == 0)
+		problem = strcmp(role, MLOPS_ROLE_SCORE) == 0 ?
+			"no scores in the profile: there were no test rows when the version was trained" :
+			"no values in the profile";
 
 	if (problem == NULL)
 		mlops_drift_sketch(reference, column->sketch, bins, &options, &drift, &basis, skipped);
