@@ -568,7 +568,7 @@ BEGIN
     IF (o.window_length, o.granularity, o.time_zone, o.time_type) <> (old.window_length, old.granularity, old.time_zone, old.time_type) THEN
         o.since := coalesce((SELECT max(r.window_end) FROM mlops.monitor_run r WHERE r.monitor_id = o.id), mlops._first_since(o));
     END IF;
-    IF o.enabled > old.enabled OR (o.job_id IS NOT NULL AND old.job_id IS NULL) THEN
+    IF o.enabled > old.enabled OR (o.job_id IS NOT NULL AND o.job_id IS DISTINCT FROM old.job_id) THEN
         o.since := mlops._first_since(o);
     END IF;
     UPDATE mlops.monitor t

@@ -6,7 +6,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(38);
+SELECT plan(42);
 
 SELECT mlops.import_model('odd', pg_temp.stumps('{a,b}', '{0,1}', '{0.5,0.3}', '{-1.5,-0.7}', '{1.5,0.7}'), classes => '{good,bad}') \g /dev/null
 CREATE TABLE base AS
@@ -155,6 +155,23 @@ SELECT results_eq($$SELECT name, pg_temp.monitored(name) AS m FROM situation ORD
                   $$SELECT name, CASE name WHEN 'label a text' THEN '5 bias 22004' WHEN 'label an array' THEN '5 bias 22004'
                                           WHEN 'two columns of a name' THEN '5 drift 42701, quality 42701' ELSE '5 ' END
                     FROM situation ORDER BY ctid$$, 'monitors have a row for every check');
+
+-- what is wrong with a call is said without the lines of our own functions, and with those of the caller's
+CREATE FUNCTION pg_temp.context(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    context text;
+BEGIN
+    EXECUTE statement;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+    RETURN context;
+END
+$$;
+SELECT is(pg_temp.context(statement), format(E'SQL statement "%s"\nPL/pgSQL function %s line 5 at EXECUTE', statement, 'pg_temp_' || substr(pg_my_temp_schema()::regnamespace::text, 9) || '.context(text)'), 'clean: ' || statement)
+FROM (VALUES ($$SELECT * FROM mlops.performance_report('odd/1', 'SELECT 1 AS a', 'y')$$), ($$SELECT * FROM mlops.quality_report('SELECT 1/0')$$),
+             ($$SELECT * FROM mlops.bias_report('SELECT 1 AS a', 'a')$$)) v (statement);
+SELECT is(current_setting('transaction_read_only'), 'off', 'and one can write after it');
 
 SELECT * FROM finish();
 ROLLBACK;
