@@ -37,6 +37,41 @@ CREATE FUNCTION mlops._qualified(template text) RETURNS text
     AS $$ SELECT regexp_replace(template, ' (<=|>=|<>|=|<|>|\+|-|\*|/|\|\|) ', ' OPERATOR(pg_catalog.\1) ', 'g') $$;
 COMMENT ON FUNCTION mlops._qualified(text) IS 'A template of SQL with its operators qualified.';
 
+-- How sure the macro means of a confusion matrix are.
+CREATE FUNCTION mlops._matrix_errors(matrix jsonb) RETURNS float8[]
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH cell AS (
+        SELECT a.o AS i, p.o AS j, p.n::float8 AS n
+        FROM jsonb_array_elements(matrix->'matrix') WITH ORDINALITY a (counts, o),
+             jsonb_array_elements_text(a.counts) WITH ORDINALITY p (n, o)
+    ), class AS (
+        SELECT k, a.n AS actual, p.n AS predicted, a.hits
+        FROM (SELECT i AS k, sum(n) AS n, sum(n) FILTER (WHERE i = j) AS hits FROM cell GROUP BY i) a
+        JOIN (SELECT j AS k, sum(n) AS n FROM cell GROUP BY j) p USING (k)
+    ), total AS (
+        SELECT count(*) AS classes, sum(actual) AS n, sum(hits) AS hits, sum(hits) * sum(actual) - sum(actual * predicted) AS covariance,
+               sum(actual) ^ 2 - sum(predicted ^ 2) AS predicted, sum(actual) ^ 2 - sum(actual ^ 2) AS actual
+        FROM class
+    ), influence AS (
+        -- what one row more in a cell adds to each measure
+        SELECT c.n, (d.hit - y.hits / y.predicted) / y.predicted / t.classes AS precision,
+               (d.hit - x.hits / x.actual) / x.actual / t.classes AS recall,
+               (2 * d.hit / (x.actual + x.predicted) - 2 * x.hits / (x.actual + x.predicted) ^ 2 - 2 * y.hits / (y.actual + y.predicted) ^ 2)
+                   / t.classes AS f1,
+               (d.hit * t.n + t.hits - x.predicted - y.actual
+                - t.covariance * ((t.n - y.predicted) / nullif(t.predicted, 0) + (t.n - x.actual) / nullif(t.actual, 0)))
+                   / nullif(sqrt(t.predicted * t.actual), 0) AS mcc
+        FROM cell c JOIN class x ON x.k = c.i JOIN class y ON y.k = c.j CROSS JOIN total t
+        CROSS JOIN LATERAL (SELECT CASE WHEN c.i = c.j THEN 1 ELSE 0 END AS hit) d
+        WHERE c.n > 0
+    )
+    SELECT ARRAY[sqrt(sum(n * precision ^ 2)), sqrt(sum(n * recall ^ 2)), sqrt(sum(n * f1 ^ 2)), sqrt(sum(n * mcc ^ 2))] FROM influence
+$$;
+COMMENT ON FUNCTION mlops._matrix_errors(jsonb) IS
+    'Standard errors of the macro averages of precision, recall and f1 and of mcc of a confusion matrix, by the infinitesimal jackknife (Efron 1982).';
+
 -- The number of the version that a reference means now.
 CREATE FUNCTION mlops._reference_version(model mlops.modelref) RETURNS integer
     LANGUAGE plpgsql STABLE STRICT
@@ -252,7 +287,8 @@ BEGIN
                ' FROM (SELECT pg_catalog.sum(e.p) AS positive, pg_catalog.sum((1::pg_catalog.float8 - e.p)) AS negative,'
                ' pg_catalog.sum(pg_catalog.sum(e.p)) OVER (ORDER BY e.p DESC) AS above FROM r e WHERE e.p IS NOT NULL GROUP BY e.p) x) END AS expected_auc'
            WHEN 'multiclass' THEN
-               'ARRAY[pg_catalog.count(*) FILTER (WHERE (r.y = r.s))] AS cells, NULL::mlops.estimate AS ci,'
+               'ARRAY[pg_catalog.count(*) FILTER (WHERE (r.y = r.s))] AS cells, NULL::mlops.estimate AS ci,' ||
+               CASE WHEN cardinality(version.classes) <= 1000 THEN ' mlops.confusion(r.y, r.s) AS matrix,' ELSE '' END ||
                ' ARRAY[mlops.accuracy(r.y, r.s), mlops.precision(r.y, r.s), mlops.recall(r.y, r.s), mlops.f1(r.y, r.s), mlops.mcc(r.y, r.s),'
                ' pg_catalog.avg((0::pg_catalog.float8 - pg_catalog.ln(GREATEST(r.p, 1e-15::pg_catalog.float8))))] AS v,' ||
                CASE WHEN champion IS NULL THEN ' NULL::pg_catalog.float8[] AS c,' ELSE
@@ -295,7 +331,8 @@ BEGIN
                          2 * coalesce(((p.ci).upper - (p.ci).lower) / CASE WHEN (p.ci).lower > 0 AND (p.ci).upper < 1 THEN 2 * z END, p.b[3]),
                          p.b[5], p.b[4], p.b[6], p.b[7], p.b[8], NULL, p.b[9], p.b[10], p.b[11], p.b[12], p.b[13],
                          sqrt(p.v[14] * (1 - p.v[14]) / nullif(p.rows, 0))]
-               WHEN 'multiclass' THEN ARRAY[sqrt(p.v[1] * (1 - p.v[1]) / nullif(p.rows, 0)), NULL, NULL, NULL, NULL, p.b[3]]
+               WHEN 'multiclass' THEN sqrt(p.v[1] * (1 - p.v[1]) / nullif(p.rows, 0))
+                   || coalesce(mlops._matrix_errors(p.matrix), array_fill(NULL::float8, '{4}')) || p.b[3]
                ELSE p.b[3:6] END AS errors,
                -- successes and rows of the measures that are shares
                CASE version.task
@@ -306,7 +343,7 @@ BEGIN
                WHEN 'multiclass' THEN jsonb_build_object('accuracy', ARRAY[p.cells[1], p.rows])
                ELSE '{}' END AS shares
         FROM jsonb_to_recordset(parts) p (mask integer, members text[], total bigint, arrived bigint, labelled bigint, scored bigint, rows bigint,
-                                          cells bigint[], ci mlops.estimate, v float8[], c float8[], b float8[], expected float8[], expected_auc float8)
+                                          cells bigint[], matrix jsonb, ci mlops.estimate, v float8[], c float8[], b float8[], expected float8[], expected_auc float8)
         LEFT JOIN LATERAL (SELECT s, o FROM unnest(segments) WITH ORDINALITY u (s, o) WHERE (p.mask >> (k - o::integer)) & 1 = 0)
             a (attribute, position) ON true
     ), measure AS (
@@ -349,7 +386,8 @@ BEGIN
                    'standard_error', m.error,
                    'interval', CASE WHEN m.value IS NULL THEN NULL WHEN m.name IN ('auc', 'gini') THEN 'DeLong, DeLong and Clarke-Pearson 1988'
                                     WHEN m.is_share THEN 'Wilson 1927' WHEN m.error IS NULL THEN NULL
-                                    WHEN version.task = 'multiclass' THEN 'normal' ELSE 'normal, error by bootstrap' END,
+                                    WHEN m.name = 'log_loss' AND version.task = 'multiclass' THEN 'normal'
+                                    WHEN version.task = 'multiclass' THEN 'normal, error by the infinitesimal jackknife (Efron 1982)' ELSE 'normal, error by bootstrap' END,
                    'bootstrap', CASE WHEN version.task <> 'multiclass' AND NOT m.is_share AND m.error IS NOT NULL AND m.name NOT IN ('auc', 'gini')
                                      THEN jsonb_build_object('replicates', replicates, 'seed', seed, 'rows', m.b[2]) END,
                    'rule', CASE WHEN m.test_value IS NOT NULL AND m.direction <> 0

@@ -205,19 +205,24 @@ BEGIN
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
 
-    -- A rule that fails with an error in some row is a finding about it alone.
+    -- A rule that fails with an error in some row, or because a column is not
+    -- there or has another type, is a finding about it alone.
     FOR rule IN SELECT r.key AS name, r.value AS condition FROM jsonb_each_text(rules) r ORDER BY r.key COLLATE "C" LOOP
         statement := format('SELECT pg_catalog.count(*) FILTER (WHERE NOT (%1$s' || E'\n' || ')), pg_catalog.count(*) FILTER (WHERE (%1$s'
                             || E'\n' || ')::pg_catalog.bool IS NULL) FROM (%2$s' || E'\n' || ') q', rule.condition, query);
-        PERFORM mlops._report_columns(path, statement);
         violated := NULL;
         unknown := NULL;
         problem := NULL;
         BEGIN
+            PERFORM mlops._report_columns(path, statement);
             PERFORM set_config('search_path', path, true);
             EXECUTE statement INTO violated, unknown;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        EXCEPTION WHEN data_exception THEN
+        EXCEPTION WHEN data_exception OR undefined_column OR undefined_function OR datatype_mismatch THEN
+            -- 22023 is what is not one SELECT
+            IF SQLSTATE = '22023' THEN
+                RAISE;
+            END IF;
             problem := SQLERRM;
         END;
         outcomes := outcomes || jsonb_build_object('name', rule.name, 'condition', rule.condition, 'violated', violated,

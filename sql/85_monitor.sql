@@ -25,7 +25,10 @@ CREATE TABLE mlops.monitor (
     key text[],
     label text,
     groups text[],
+    label_wait interval NOT NULL CHECK (label_wait OPERATOR(pg_catalog.>=) '0'::interval),
     enabled boolean NOT NULL,
+    since timestamp with time zone NOT NULL,
+    job_id bigint,
     created_at timestamp with time zone NOT NULL,
     created_by name NOT NULL,
     dropped_at timestamp with time zone,
@@ -68,6 +71,8 @@ CREATE TABLE mlops.monitor_run (
     attempt integer NOT NULL CHECK (attempt OPERATOR(pg_catalog.>) 0),
     verdict text NOT NULL
         CHECK (verdict OPERATOR(pg_catalog.=) ANY (ARRAY['ok', 'warn', 'fail', 'insufficient'])),
+    labels bigint,
+    label_rows bigint,
     created_at timestamp with time zone NOT NULL,
     created_by name NOT NULL,
     UNIQUE (monitor_id, window_end, window_start, attempt)
@@ -171,13 +176,35 @@ ALTER TABLE mlops.alert ENABLE ALWAYS TRIGGER refuse_change;
 --
 -- States, as events have them
 --
+-- A month is no number of days.
+CREATE FUNCTION mlops._months(length interval) RETURNS integer
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (extract(year FROM length) * 12 + extract(month FROM length))::integer
+$$;
+COMMENT ON FUNCTION mlops._months(interval) IS 'The months, with those of its years, that an interval begins with.';
+REVOKE ALL ON FUNCTION mlops._months(interval) FROM PUBLIC;
+
+CREATE FUNCTION mlops._length_state(length interval) RETURNS jsonb
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE mlops._months(length) WHEN 0 THEN to_jsonb(extract(epoch FROM length))
+           ELSE to_jsonb(format('%s months', mlops._months(length))) END
+$$;
+COMMENT ON FUNCTION mlops._length_state(interval) IS 'A length of time for events, in any IntervalStyle: seconds, or months.';
+REVOKE ALL ON FUNCTION mlops._length_state(interval) FROM PUBLIC;
+
 CREATE FUNCTION mlops._monitor_state(monitor mlops.monitor) RETURNS jsonb
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT to_jsonb(monitor) - '{id,model_id,owner}'::text[]
-        || jsonb_build_object('window_length', extract(epoch FROM (monitor).window_length),
-                              'granularity', extract(epoch FROM (monitor).granularity),
+        || jsonb_build_object('window_length', mlops._length_state((monitor).window_length),
+                              'granularity', mlops._length_state((monitor).granularity),
+                              'label_wait', mlops._length_state((monitor).label_wait),
+                              'since', mlops._utc((monitor).since),
                               'created_at', mlops._utc((monitor).created_at),
                               'dropped_at', mlops._utc((monitor).dropped_at))
 $$;
@@ -299,12 +326,29 @@ COMMENT ON FUNCTION mlops._monitor_source(text, text, text, text) IS
     'Source of a monitor as it is stored, looked up with the rights of the caller; errors 22023, 42P01, 42703 and 42804.';
 REVOKE ALL ON FUNCTION mlops._monitor_source(text, text, text, text) FROM PUBLIC;
 
+-- What a check needs of its monitor and has not, NULL if it has all.
+CREATE FUNCTION mlops._check_problem(monitor mlops.monitor, kind text, arguments jsonb) RETURNS text
+    LANGUAGE SQL IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN kind IN ('performance', 'poisoning') AND monitor.label IS NULL THEN 'The monitor has no label.'
+                WHEN kind = 'performance' AND arguments ? 'labels' AND monitor.key IS NULL
+                    THEN 'Labels of their own are joined by the first column of the monitor''s key, and it has none.'
+                WHEN kind = 'bias' AND monitor.groups IS NULL THEN 'The monitor has no groups.'
+                WHEN kind = 'bias' AND monitor.label IS NULL AND NOT arguments ? 'prediction'
+                    THEN 'It needs the label of the monitor, or a prediction.' END
+$$;
+COMMENT ON FUNCTION mlops._check_problem(mlops.monitor, text, jsonb) IS 'What a check needs of its monitor and has not; NULL if nothing.';
+REVOKE ALL ON FUNCTION mlops._check_problem(mlops.monitor, text, jsonb) FROM PUBLIC;
+
 -- Errors unless windows of this length can follow each other.
 CREATE FUNCTION mlops._check_windows(window_length interval, granularity interval, time_zone text, time_type text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    months integer := mlops._months(window_length);
+    step integer := mlops._months(granularity);
     problem text;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(time_zone)) THEN
@@ -312,14 +356,16 @@ BEGIN
     END IF;
     problem := CASE
         WHEN window_length IS NULL OR granularity IS NULL THEN 'A window has a length.'
-        WHEN extract(year FROM window_length) <> 0 OR extract(month FROM window_length) <> 0
-             OR extract(year FROM granularity) <> 0 OR extract(month FROM granularity) <> 0
-            THEN 'Months and years have no fixed length: give days.'
+        WHEN months > 0 AND window_length - make_interval(months => months) <> interval '0'
+             OR step > 0 AND granularity - make_interval(months => step) <> interval '0'
+            THEN 'A length is in months and years, or in days and what is shorter.'
         WHEN granularity < interval '1 minute' OR window_length > interval '3660 days'
             THEN 'The granularity is at least a minute, the window at most 3660 days.'
-        WHEN mod(extract(epoch FROM window_length), extract(epoch FROM granularity)) <> 0
-            THEN 'The window is a multiple of the granularity.'
-        WHEN time_type = 'date' AND mod(extract(epoch FROM granularity), 86400) <> 0
+        WHEN CASE WHEN step > 0 THEN months = 0 OR mod(months, step) <> 0
+                  WHEN months > 0 THEN mod(extract(epoch FROM granularity), 86400) <> 0 OR granularity > interval '28 days'
+                  ELSE mod(extract(epoch FROM window_length), extract(epoch FROM granularity)) <> 0 END
+            THEN 'The window is a multiple of the granularity; one of months can also go on by up to 28 whole days.'
+        WHEN time_type = 'date' AND step = 0 AND mod(extract(epoch FROM granularity), 86400) <> 0
             THEN 'Dates need a granularity of whole days.' END;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid windows of a monitor: % by %', window_length, granularity
@@ -330,14 +376,87 @@ $$;
 COMMENT ON FUNCTION mlops._check_windows(interval, interval, text, text) IS 'Error ML059 or 22023 unless windows can be of this kind.';
 REVOKE ALL ON FUNCTION mlops._check_windows(interval, interval, text, text) FROM PUBLIC;
 
+-- The last end of a window that is not after a time without zone.
+CREATE FUNCTION mlops._window_end(granularity interval, at timestamp) RETURNS timestamp
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE m.months WHEN 0 THEN date_bin(granularity, at, timestamp '1970-01-05 00:00')
+           ELSE date_trunc('month', at)
+                - make_interval(months => mod((extract(year FROM at) * 12 + extract(month FROM at))::integer - 1, m.months)) END
+    FROM (SELECT mlops._months(granularity) AS months) m
+$$;
+COMMENT ON FUNCTION mlops._window_end(interval, timestamp) IS 'Last end of a window that is not after a local time.';
+REVOKE ALL ON FUNCTION mlops._window_end(interval, timestamp) FROM PUBLIC;
+
+-- Days, months and times without zone are those of the monitor's time zone;
+-- what is shorter goes by each hour that passes.
+CREATE FUNCTION mlops._window_zone(monitor mlops.monitor) RETURNS text
+    LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN monitor.time_type <> 'timestamptz' OR mlops._months(monitor.granularity) > 0
+                     OR mod(extract(epoch FROM monitor.granularity), 86400) = 0
+                THEN monitor.time_zone ELSE 'UTC' END
+$$;
+COMMENT ON FUNCTION mlops._window_zone(mlops.monitor) IS 'Time zone in which the windows of a monitor end.';
+REVOKE ALL ON FUNCTION mlops._window_zone(mlops.monitor) FROM PUBLIC;
+
+CREATE FUNCTION mlops._monitor_windows(monitor mlops.monitor, since timestamp with time zone, until timestamp with time zone)
+    RETURNS TABLE (start_time timestamp with time zone, end_time timestamp with time zone)
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT w.start_time, w.end_time
+    FROM (SELECT mlops._window_zone(monitor) AS name) z
+    CROSS JOIN LATERAL generate_series(mlops._window_end(monitor.granularity, since AT TIME ZONE z.name),
+                                       mlops._window_end(monitor.granularity, until AT TIME ZONE z.name),
+                                       monitor.granularity) e
+    CROSS JOIN LATERAL (SELECT (e - monitor.window_length) AT TIME ZONE z.name AS start_time, e AT TIME ZONE z.name AS end_time) w
+    WHERE w.end_time > since AND w.end_time <= until AND w.start_time < w.end_time
+    ORDER BY w.end_time
+$$;
+COMMENT ON FUNCTION mlops._monitor_windows(mlops.monitor, timestamp with time zone, timestamp with time zone) IS
+    'Windows of a monitor that end after one time and not after another, in order.';
+REVOKE ALL ON FUNCTION mlops._monitor_windows(mlops.monitor, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
+
+-- From when on windows follow each other that begin now: the last one that has
+-- ended is the first.
+CREATE FUNCTION mlops._first_since(monitor mlops.monitor) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    zone text := mlops._window_zone(monitor);
+BEGIN
+    RETURN (mlops._window_end(monitor.granularity, mlops._now() AT TIME ZONE zone) - monitor.granularity) AT TIME ZONE zone;
+END
+$$;
+COMMENT ON FUNCTION mlops._first_since(mlops.monitor) IS 'End of the window before the last one that has ended.';
+REVOKE ALL ON FUNCTION mlops._first_since(mlops.monitor) FROM PUBLIC;
+
+CREATE FUNCTION mlops._check_label_wait(label_wait interval) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF label_wait < interval '0' OR label_wait > interval '3660 days' THEN
+        RAISE EXCEPTION 'label_wait is out of range: %', label_wait
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is from 0, which is not at all, to 3660 days.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mlops._check_label_wait(interval) IS 'Error 22023 unless a monitor can wait so long for labels.';
+REVOKE ALL ON FUNCTION mlops._check_label_wait(interval) FROM PUBLIC;
+
 CREATE FUNCTION mlops._create_monitor(name text, model mlops.modelref, source text, time_column text, window_length interval,
                                       granularity interval, key text[], label text, groups text[], time_zone text,
-                                      resolved jsonb) RETURNS bigint
+                                      schedule text, label_wait interval, resolved jsonb) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    new_id bigint;
+    o mlops.monitor;
     target bigint;
     model_name text;
 BEGIN
@@ -359,47 +478,67 @@ BEGIN
     granularity := justify_hours(granularity);
     time_zone := coalesce(time_zone, current_setting('TimeZone'));
     PERFORM mlops._check_windows(window_length, granularity, time_zone, resolved->>'time_type');
-    INSERT INTO mlops.monitor (name, model_id, reference, owner_name, source, path, time_column, time_type, window_length,
-                               granularity, time_zone, key, label, groups, enabled, created_at, created_by)
-    VALUES (name, target, model, mlops._caller(), resolved->>'source', resolved->>'path', resolved->>'time_column',
-            resolved->>'time_type', window_length, granularity, time_zone, key, label, groups, true, clock_timestamp(),
-            session_user)
-    ON CONFLICT DO NOTHING
-    RETURNING id INTO new_id;
-    IF new_id IS NULL THEN
+    o.id := nextval('mlops.monitor_id_seq');
+    o.name := name;
+    o.model_id := target;
+    o.reference := model;
+    o.owner_name := mlops._caller();
+    o.source := resolved->>'source';
+    o.path := resolved->>'path';
+    o.time_column := resolved->>'time_column';
+    o.time_type := resolved->>'time_type';
+    o.window_length := window_length;
+    o.granularity := granularity;
+    o.time_zone := time_zone;
+    o.key := nullif(key, '{}');
+    o.label := nullif(label, '');
+    o.groups := nullif(groups, '{}');
+    o.label_wait := coalesce(label_wait, interval '0');
+    PERFORM mlops._check_label_wait(o.label_wait);
+    o.enabled := true;
+    o.since := mlops._first_since(o);
+    o.created_at := clock_timestamp();
+    o.created_by := session_user;
+    INSERT INTO mlops.monitor SELECT o.* ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'monitor "%" already exists', name USING ERRCODE = 'duplicate_object';
+    END IF;
+    IF schedule <> '' THEN
+        o.job_id := mlops._schedule_monitor(o, schedule);
+        UPDATE mlops.monitor t SET job_id = o.job_id WHERE t.id = o.id;
     END IF;
     PERFORM mlops._note_identity();
     PERFORM mlops._audit(action => 'monitor.create', model => model_name, subject => o.id::text,
-                         state_after => mlops._monitor_state(o))
-    FROM mlops.monitor o WHERE o.id = new_id;
-    RETURN new_id;
+                         state_after => mlops._monitor_state(o));
+    RETURN o.id;
 END
 $$;
-COMMENT ON FUNCTION mlops._create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text, jsonb) IS
+COMMENT ON FUNCTION mlops._create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text, text, interval, jsonb) IS
     'Body of mlops.create_monitor(), after the source as it is stored.';
-REVOKE ALL ON FUNCTION mlops._create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text, text, interval, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION mlops.create_monitor(name text, model mlops.modelref, source text, time_column text,
                                      window_length interval DEFAULT '1 day', granularity interval DEFAULT NULL,
                                      key text[] DEFAULT NULL, label text DEFAULT NULL, groups text[] DEFAULT NULL,
-                                     time_zone text DEFAULT NULL) RETURNS bigint
+                                     time_zone text DEFAULT NULL, schedule text DEFAULT NULL,
+                                     label_wait interval DEFAULT '90 days') RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_create_monitor';
-COMMENT ON FUNCTION mlops.create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text) IS
-    'Makes a monitor of the version that a model or alias has, over windows of the rows of a relation or SELECT, which end at multiples of the granularity (default: the length, so that they neither overlap nor leave gaps), and returns its id; the caller is its owner; needs privilege manage; errors ML001, ML002, ML059, 22004, 22023, 42501, 42602, 42703, 42710, 42804 and 42P01.';
-REVOKE ALL ON FUNCTION mlops.create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text) FROM PUBLIC;
+COMMENT ON FUNCTION mlops.create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text, text, interval) IS
+    'Makes a monitor of the version that a model or alias has, over windows of the rows of a relation or SELECT, which end at multiples of the granularity (default: the length, so that they neither overlap nor leave gaps), and returns its id; the caller is its owner; with a schedule it runs by itself, for which the right to execute mlops.schedule is needed; windows are measured again while labels come, until label_wait after their end; needs privilege manage; errors ML001, ML002, ML059, ML060, 22004, 22023, 42501, 42602, 42703, 42710, 42804 and 42P01.';
+REVOKE ALL ON FUNCTION mlops.create_monitor(text, mlops.modelref, text, text, interval, interval, text[], text, text[], text, text, interval) FROM PUBLIC;
 
 CREATE FUNCTION mlops._alter_monitor(name text, source text, time_column text, window_length interval, granularity interval,
                                      key text[], label text, groups text[], time_zone text, enabled boolean,
-                                     resolved jsonb) RETURNS void
+                                     schedule text, label_wait interval, resolved jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    o mlops.monitor := mlops._lock_monitor(name);
-    before jsonb := mlops._monitor_state(o);
+    old mlops.monitor := mlops._lock_monitor(name);
+    o mlops.monitor := old;
+    needy record;
 BEGIN
     o.source := coalesce(resolved->>'source', o.source);
     o.path := coalesce(resolved->>'path', o.path);
@@ -409,32 +548,54 @@ BEGIN
     o.granularity := coalesce(justify_hours(granularity), CASE WHEN window_length IS NULL THEN o.granularity ELSE o.window_length END);
     o.time_zone := coalesce(time_zone, o.time_zone);
     PERFORM mlops._check_windows(o.window_length, o.granularity, o.time_zone, o.time_type);
+    o.key := nullif(coalesce(key, o.key), '{}');
+    o.label := nullif(coalesce(label, o.label), '');
+    o.groups := nullif(coalesce(groups, o.groups), '{}');
+    SELECT c.id, p.problem INTO needy
+    FROM mlops.monitor_check c CROSS JOIN LATERAL mlops._check_problem(o, c.kind, c.arguments) p (problem)
+    WHERE c.monitor_id = o.id AND c.dropped_at IS NULL AND p.problem IS NOT NULL ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'check % of monitor "%" needs what would be taken away', needy.id, name
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = needy.problem, HINT = 'Drop the check first.';
+    END IF;
+    o.label_wait := coalesce(label_wait, o.label_wait);
+    PERFORM mlops._check_label_wait(o.label_wait);
+    o.enabled := coalesce(enabled, o.enabled);
+    IF schedule IS NOT NULL OR o.time_zone <> old.time_zone THEN
+        o.job_id := mlops._schedule_monitor(o, schedule);
+    END IF;
+    -- New windows follow those that were measured; what begins anew begins now.
+    IF (o.window_length, o.granularity, o.time_zone, o.time_type) <> (old.window_length, old.granularity, old.time_zone, old.time_type) THEN
+        o.since := coalesce((SELECT max(r.window_end) FROM mlops.monitor_run r WHERE r.monitor_id = o.id), mlops._first_since(o));
+    END IF;
+    IF o.enabled > old.enabled OR (o.job_id IS NOT NULL AND o.job_id IS DISTINCT FROM old.job_id) THEN
+        o.since := mlops._first_since(o);
+    END IF;
     UPDATE mlops.monitor t
     SET source = o.source, path = o.path, time_column = o.time_column, time_type = o.time_type,
-        window_length = o.window_length, granularity = o.granularity, time_zone = o.time_zone,
-        key = coalesce(_alter_monitor.key, t.key), label = coalesce(_alter_monitor.label, t.label),
-        groups = coalesce(_alter_monitor.groups, t.groups), enabled = coalesce(_alter_monitor.enabled, t.enabled)
-    WHERE t.id = o.id
-    RETURNING t.* INTO o;
+        window_length = o.window_length, granularity = o.granularity, time_zone = o.time_zone, key = o.key, label = o.label,
+        groups = o.groups, label_wait = o.label_wait, enabled = o.enabled, since = o.since, job_id = o.job_id
+    WHERE t.id = o.id;
     PERFORM mlops._note_identity();
-    PERFORM mlops._audit(action => 'monitor.alter', model => m.name, subject => o.id::text, state_before => before,
-                         state_after => mlops._monitor_state(o))
+    PERFORM mlops._audit(action => 'monitor.alter', model => m.name, subject => o.id::text,
+                         state_before => mlops._monitor_state(old), state_after => mlops._monitor_state(o))
     FROM mlops.model m WHERE m.id = o.model_id;
 END
 $$;
-COMMENT ON FUNCTION mlops._alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean, jsonb) IS
+COMMENT ON FUNCTION mlops._alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean, text, interval, jsonb) IS
     'Body of mlops.alter_monitor(), after the source as it is stored, or NULL.';
-REVOKE ALL ON FUNCTION mlops._alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean, text, interval, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION mlops.alter_monitor(name text, source text DEFAULT NULL, time_column text DEFAULT NULL,
                                     window_length interval DEFAULT NULL, granularity interval DEFAULT NULL,
                                     key text[] DEFAULT NULL, label text DEFAULT NULL, groups text[] DEFAULT NULL,
-                                    time_zone text DEFAULT NULL, enabled boolean DEFAULT NULL) RETURNS void
+                                    time_zone text DEFAULT NULL, enabled boolean DEFAULT NULL,
+                                    schedule text DEFAULT NULL, label_wait interval DEFAULT NULL) RETURNS void
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_alter_monitor';
-COMMENT ON FUNCTION mlops.alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean) IS
-    'Changes what is given of a monitor; one that is not enabled runs without doing anything; results stay as they are; needs to be its owner and privilege manage; errors ML057, ML059, 22004, 22023, 42501, 42703, 42804 and 42P01.';
-REVOKE ALL ON FUNCTION mlops.alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION mlops.alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean, text, interval) IS
+    'Changes those properties of a monitor that are not NULL; an empty key, label, groups or schedule takes it away; one that is not enabled runs without doing anything; results stay as they are; needs to be its owner and privilege manage; errors ML057, ML059, ML060, 22004, 22023, 42501, 42703, 42710, 42804 and 42P01.';
+REVOKE ALL ON FUNCTION mlops.alter_monitor(text, text, text, interval, interval, text[], text, text[], text, boolean, text, interval) FROM PUBLIC;
 
 -- Close an alert that is not closed.
 CREATE FUNCTION mlops._end_alert(alert bigint, run bigint, comment text) RETURNS void
@@ -526,6 +687,7 @@ BEGIN
     PERFORM mlops._note_identity();
     PERFORM mlops._apply_drop_check(c.id, model_name)
     FROM mlops.monitor_check c WHERE c.monitor_id = o.id AND c.dropped_at IS NULL ORDER BY c.id;
+    PERFORM mlops._remove_job(j) FROM mlops.job j WHERE j.id = o.job_id;
     UPDATE mlops.monitor t SET dropped_at = clock_timestamp(), dropped_by = session_user WHERE t.id = o.id
     RETURNING t.* INTO STRICT o;
     PERFORM mlops._audit(action => 'monitor.drop', model => model_name, subject => o.id::text, state_before => before,
@@ -539,8 +701,20 @@ CREATE FUNCTION mlops.drop_monitor(name text) RETURNS void
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.drop_monitor(text) IS
-    'Drops a monitor with its checks and closes its alerts; the results stay; needs to be its owner or that of the model; errors ML057, 22004 and 42501.';
+    'Drops a monitor with its checks and its job, and closes its alerts; the results stay; needs to be its owner or that of the model; errors ML057, 22004 and 42501.';
 REVOKE ALL ON FUNCTION mlops.drop_monitor(text) FROM PUBLIC;
+
+-- Whether a role can call a function without giving its rights to somebody
+-- else, who could change what the function does.
+CREATE FUNCTION mlops._trusts_function(role oid, function oid) RETURNS boolean
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT r.rolsuper OR pg_has_role(_trusts_function.role, r.oid, 'MEMBER')
+                     FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid = _trusts_function.function), false)
+$$;
+COMMENT ON FUNCTION mlops._trusts_function(oid, oid) IS
+    'Whether the owner of a function is a superuser, or a role of which another one is a member.';
 
 CREATE FUNCTION mlops._add_check(monitor text, kind text, arguments jsonb, warn numeric, fail numeric, min_rows integer,
                                  on_failure text, function regproc) RETURNS bigint
@@ -582,10 +756,7 @@ BEGIN
         WHEN kind <> 'drift' AND (warn IS NOT NULL OR fail IS NOT NULL) AND NOT arguments ? 'metrics'
             THEN 'Thresholds need to know of which metrics they are.'
         WHEN min_rows < 1 THEN 'There is at least one row.'
-        WHEN kind IN ('performance', 'poisoning') AND o.label IS NULL THEN 'The monitor has no label.'
-        WHEN kind = 'bias' AND o.groups IS NULL THEN 'The monitor has no groups.'
-        WHEN kind = 'bias' AND o.label IS NULL AND NOT arguments ? 'prediction'
-            THEN 'It needs the label of the monitor, or a prediction.'
+        WHEN mlops._check_problem(o, kind, arguments) IS NOT NULL THEN mlops._check_problem(o, kind, arguments)
         WHEN on_failure NOT IN ('nothing', 'alert', 'suspend', 'rollback', 'call')
             THEN 'On failure: nothing, alert, suspend, rollback or call.'
         WHEN on_failure = 'rollback' AND o.reference LIKE '%/%'
@@ -593,7 +764,9 @@ BEGIN
         WHEN (on_failure = 'call') <> (function IS NOT NULL) THEN 'A function is named to be called, and only then.'
         WHEN function IS NOT NULL AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.oid = function AND p.prokind = 'f'
                                                   AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype)
-            THEN 'The function takes one jsonb.' END;
+            THEN 'The function takes one jsonb.'
+        WHEN function IS NOT NULL AND NOT mlops._trusts_function(o.owner, function)
+            THEN 'The function is called with your rights: it must belong to you, to a role of which you are a member, or to a superuser.' END;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid check of monitor "%"', monitor USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END IF;
@@ -656,48 +829,147 @@ REVOKE ALL ON FUNCTION mlops.drop_check(bigint) FROM PUBLIC;
 -- Running
 --
 
--- What there is to do: the windows within a time, or, without a beginning, the
--- last one that had ended; each with the rows and the version to look at.
-CREATE FUNCTION mlops._plan_monitor(name text, since timestamp with time zone, until timestamp with time zone,
-                                    again boolean) RETURNS jsonb
+-- A time as the source of a monitor has it.
+CREATE FUNCTION mlops._monitor_time(at timestamp with time zone, time_type text, time_zone text) RETURNS text
+    LANGUAGE SQL STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE time_type WHEN 'timestamptz' THEN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.USZ')
+           ELSE to_char(at AT TIME ZONE time_zone, 'YYYY-MM-DD HH24:MI:SS.US') END
+$$;
+COMMENT ON FUNCTION mlops._monitor_time(timestamp with time zone, text, text) IS
+    'A time as text: of timestamptz in UTC, of other types in the time zone of the monitor.';
+
+-- The windows whose labels may have grown since they were measured, of a run
+-- that is given no time; NULL if there are none.
+CREATE FUNCTION mlops._plan_late(name text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     max_windows CONSTANT integer := 10000;
     o mlops.monitor := mlops._lock_monitor(name);
+    until timestamptz := coalesce((SELECT c.scheduled_at FROM mlops.current_run() c), mlops._now());
+    checks jsonb := mlops._plan_checks(o, late => true);
+    windows jsonb;
+BEGIN
+    SELECT jsonb_agg(jsonb_build_object('start', mlops._utc(l.window_start), 'end', mlops._utc(l.window_end), 'labels', l.labels))
+    INTO windows
+    FROM (SELECT DISTINCT ON (r.window_end, r.window_start) r.*
+          FROM mlops.monitor_run r
+          WHERE r.monitor_id = o.id AND r.window_end > until - o.label_wait AND r.window_end <= until AND r.labels IS NOT NULL
+          ORDER BY r.window_end DESC, r.window_start, r.attempt DESC LIMIT max_windows) l
+    WHERE l.labels < l.label_rows;
+    IF o.enabled AND windows IS NOT NULL AND checks <> '[]' THEN
+        RETURN mlops._plan_window(o, (SELECT min((w->>'start')::timestamptz) FROM jsonb_array_elements(windows) w),
+                                  (SELECT max((w->>'end')::timestamptz) FROM jsonb_array_elements(windows) w))
+               || jsonb_build_object('checks', checks, 'windows', windows);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION mlops._plan_late(text) IS
+    'Windows of a monitor that lacked labels when they were last measured, with the checks that read labels; errors ML057 and 42501.';
+REVOKE ALL ON FUNCTION mlops._plan_late(text) FROM PUBLIC;
+
+-- What the caller's part of a run has to know of a monitor and a time.
+CREATE FUNCTION mlops._plan_window(monitor mlops.monitor, start_time timestamp with time zone, end_time timestamp with time zone)
+    RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object(
+        'monitor', monitor.id, 'name', monitor.name, 'path', monitor.path,
+        'start', mlops._utc(start_time), 'end', mlops._utc(end_time),
+        'label', monitor.label, 'key', monitor.key, 'groups', monitor.groups,
+        'time_column', monitor.time_column, 'time_type', monitor.time_type, 'time_zone', monitor.time_zone,
+        'query', format('SELECT * FROM (%s' || E'\n' || ') q WHERE q.%I OPERATOR(pg_catalog.>=) %L::pg_catalog.%s'
+                        ' AND q.%2$I OPERATOR(pg_catalog.<) %5$L::pg_catalog.%4$s', monitor.source, monitor.time_column,
+                        mlops._monitor_time(start_time, monitor.time_type, monitor.time_zone),
+                        CASE monitor.time_type WHEN 'timestamptz' THEN 'timestamptz' ELSE 'timestamp' END,
+                        mlops._monitor_time(end_time, monitor.time_type, monitor.time_zone)))
+$$;
+COMMENT ON FUNCTION mlops._plan_window(mlops.monitor, timestamp with time zone, timestamp with time zone) IS
+    'What reading the rows of a monitor within a time needs.';
+REVOKE ALL ON FUNCTION mlops._plan_window(mlops.monitor, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
+
+-- The checks of a monitor, or those alone that read labels.
+CREATE FUNCTION mlops._plan_checks(monitor mlops.monitor, late boolean) RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'arguments', c.arguments, 'warn', c.warn, 'fail', c.fail,
+                                                 'min_rows', c.min_rows) ORDER BY c.id), '[]')
+    FROM mlops.monitor_check c
+    WHERE c.monitor_id = monitor.id AND c.dropped_at IS NULL
+      AND NOT (late AND (monitor.label IS NULL OR c.kind NOT IN ('performance', 'bias')))
+$$;
+COMMENT ON FUNCTION mlops._plan_checks(mlops.monitor, boolean) IS 'Checks of a monitor, or those of them that read labels.';
+REVOKE ALL ON FUNCTION mlops._plan_checks(mlops.monitor, boolean) FROM PUBLIC;
+
+-- What there is to do: the windows within a time, or the last one that had
+-- ended at a time, or, without any time, all that nobody has looked at and
+-- those to which labels have come; each with the rows and the version to look
+-- at.  Without a time it is a hundred at most: what then remains is done by
+-- another run of the same job, so that no transaction becomes long.
+CREATE FUNCTION mlops._plan_monitor(name text, since timestamp with time zone, until timestamp with time zone,
+                                    again boolean, late jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    max_windows CONSTANT integer := 10000;
+    max_new CONSTANT integer := 100;
+    o mlops.monitor := mlops._lock_monitor(name);
+    follow boolean := since IS NULL AND until IS NULL;
     model_name text;
-    zone text;
-    last timestamp;
-    first timestamp;
-    ending timestamp;
-    start_time timestamptz;
-    end_time timestamptz;
+    w record;
     version_id bigint;
     in_charge boolean;
-    done text;
+    remain bigint := 0;
     result jsonb := '[]';
 BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = o.model_id;
     IF NOT o.enabled THEN
         RETURN result;
     END IF;
-    until := coalesce(until, (SELECT c.scheduled_at FROM mlops.current_run() c), now());
+    until := coalesce(until, (SELECT c.scheduled_at FROM mlops.current_run() c), mlops._now());
     IF NOT isfinite(until) OR NOT isfinite(since) THEN
         RAISE EXCEPTION 'a monitor runs at a finite time' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    -- days are those of the time zone, and what is shorter goes by each hour that passes
-    zone := CASE WHEN mod(extract(epoch FROM o.granularity), 86400) = 0 THEN o.time_zone ELSE 'UTC' END;
-    last := date_bin(o.granularity, until AT TIME ZONE zone, timestamp '1970-01-05 00:00');
-    first := coalesce(date_bin(o.granularity, since AT TIME ZONE zone, timestamp '1970-01-05 00:00'), last);
-    IF extract(epoch FROM last - first) / extract(epoch FROM o.granularity) > max_windows THEN
+    IF extract(epoch FROM until - since) / extract(epoch FROM o.granularity) > max_windows THEN
         RAISE EXCEPTION 'more than % windows of monitor "%"', max_windows, name
             USING ERRCODE = 'ML059', HINT = 'Take a shorter time.';
     END IF;
-    FOR ending IN SELECT e FROM generate_series(first, last, o.granularity) e LOOP
-        end_time := ending AT TIME ZONE zone;
-        start_time := (ending - o.window_length) AT TIME ZONE zone;
-        CONTINUE WHEN end_time > until OR start_time < since OR start_time >= end_time;
+    FOR w IN
+        WITH possible AS (
+            SELECT p.start_time, p.end_time, d.verdict AS done, max(p.end_time) OVER () AS last_end
+            FROM mlops._monitor_windows(o, CASE WHEN follow THEN greatest(o.since, until - least(max_windows * o.granularity, interval '1000 years'))
+                                                ELSE coalesce(since, until - o.granularity - interval '2 hours') END, until) p
+            LEFT JOIN LATERAL (SELECT r.verdict FROM mlops.monitor_run r
+                               WHERE r.monitor_id = o.id AND r.window_start = p.start_time AND r.window_end = p.end_time
+                               ORDER BY r.attempt DESC LIMIT 1) d ON true
+            WHERE since IS NULL OR p.start_time >= since
+        ), fresh AS (
+            SELECT p.start_time, p.end_time, CASE WHEN NOT again THEN p.done END AS done, false AS late,
+                   row_number() OVER (ORDER BY p.end_time) AS number, count(*) OVER () AS total
+            FROM possible p
+            WHERE NOT follow AND (since IS NOT NULL OR p.end_time = p.last_end) OR follow AND p.done IS NULL
+        ), grown AS (
+            SELECT (l->>'start')::timestamptz AS start_time, (l->>'end')::timestamptz AS end_time,
+                   row_number() OVER (ORDER BY (l->>'end')::timestamptz) AS number, count(*) OVER () AS total
+            FROM jsonb_array_elements(late) l
+        )
+        SELECT f.start_time, f.end_time, f.done, f.late, f.total FROM fresh f WHERE NOT follow OR f.number <= max_new
+        UNION ALL
+        SELECT g.start_time, g.end_time, NULL, true, g.total FROM grown g WHERE g.number <= max_new
+        UNION ALL
+        -- nothing new: the verdict that there is
+        SELECT p.start_time, p.end_time, p.done, false, 0 FROM possible p
+        WHERE follow AND p.end_time = p.last_end AND p.done IS NOT NULL
+        ORDER BY 2, 4
+    LOOP
+        remain := greatest(remain, CASE WHEN follow THEN w.total - max_new ELSE 0 END);
         -- the version in charge when the window ended; before the first one, that of today
         in_charge := true;
         version_id := NULL;
@@ -705,7 +977,7 @@ BEGIN
             SELECT v.id INTO version_id
             FROM mlops.version v
             WHERE v.model_id = o.model_id
-              AND mlops._reference(v.id)::text = mlops._model_at(o.reference::mlops.modelref, end_time)::text;
+              AND mlops._reference(v.id)::text = mlops._model_at(o.reference::mlops.modelref, w.end_time)::text;
             in_charge := version_id IS NOT NULL;
         END IF;
         IF version_id IS NULL THEN
@@ -715,43 +987,24 @@ BEGIN
                 version_id := NULL;
             END;
         END IF;
-        SELECT r.verdict INTO done
-        FROM mlops.monitor_run r
-        WHERE r.monitor_id = o.id AND r.window_start = start_time AND r.window_end = end_time
-        ORDER BY r.attempt DESC LIMIT 1;
-        result := result || jsonb_build_object(
-            'monitor', o.id, 'name', o.name, 'path', o.path, 'model', mlops._reference(version_id), 'version', version_id,
-            'in_charge', in_charge, 'start', mlops._utc(start_time), 'end', mlops._utc(end_time),
-            'done', CASE WHEN NOT again THEN done END,
-            'label', o.label, 'key', o.key, 'groups', o.groups, 'time_column', o.time_column,
-            'query', CASE o.time_type
-                WHEN 'timestamptz' THEN format('SELECT * FROM (%s' || E'\n' || ') q WHERE q.%I OPERATOR(pg_catalog.>=) %L::pg_catalog.timestamptz'
-                                               ' AND q.%2$I OPERATOR(pg_catalog.<) %4$L::pg_catalog.timestamptz',
-                                               o.source, o.time_column, mlops._utc(start_time), mlops._utc(end_time))
-                ELSE format('SELECT * FROM (%s' || E'\n' || ') q WHERE q.%I OPERATOR(pg_catalog.>=) %L::pg_catalog.timestamp'
-                            ' AND q.%2$I OPERATOR(pg_catalog.<) %4$L::pg_catalog.timestamp',
-                            o.source, o.time_column,
-                            to_char(start_time AT TIME ZONE o.time_zone, 'YYYY-MM-DD HH24:MI:SS.US'),
-                            to_char(end_time AT TIME ZONE o.time_zone, 'YYYY-MM-DD HH24:MI:SS.US')) END,
-            'checks', (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                                  'id', c.id, 'kind', c.kind, 'arguments', c.arguments, 'warn', c.warn, 'fail', c.fail,
-                                  'min_rows', c.min_rows,
-                                  'past_rows', CASE c.kind WHEN 'quality' THEN (
-                                      SELECT array_agg(p.value::bigint)
-                                      FROM (SELECT DISTINCT ON (r.window_end) x.value
-                                            FROM mlops.check_result x JOIN mlops.monitor_run r ON r.id = x.run_id
-                                            WHERE x.check_id = c.id AND x.metric = 'rows' AND x.attribute IS NULL
-                                              AND r.window_end <= start_time AND x.value IS NOT NULL
-                                            ORDER BY r.window_end DESC, r.attempt DESC LIMIT 30) p) END)
-                              ORDER BY c.id), '[]')
-                       FROM mlops.monitor_check c WHERE c.monitor_id = o.id AND c.dropped_at IS NULL));
+        result := result || (
+            mlops._plan_window(o, w.start_time, w.end_time) || jsonb_build_object(
+                'model', mlops._reference(version_id), 'version', version_id, 'in_charge', in_charge, 'done', w.done,
+                'late', w.late, 'checks', mlops._plan_checks(o, w.late)));
     END LOOP;
+    IF remain > 0 THEN
+        IF EXISTS (SELECT FROM mlops.current_run() c JOIN mlops.job_run r ON r.id = c.run WHERE r.job_id = o.job_id) THEN
+            PERFORM mlops._add_run(j, mlops._now(), 'continue', until, NULL) FROM mlops.job j WHERE j.id = o.job_id;
+        ELSE
+            RAISE NOTICE 'windows of monitor "%" that remain: %', name, remain USING HINT = 'Run it again.';
+        END IF;
+    END IF;
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION mlops._plan_monitor(text, timestamp with time zone, timestamp with time zone, boolean) IS
+COMMENT ON FUNCTION mlops._plan_monitor(text, timestamp with time zone, timestamp with time zone, boolean, jsonb) IS
     'Windows of a monitor, with what is to be looked at in each; errors ML057, ML059, 22023 and 42501.';
-REVOKE ALL ON FUNCTION mlops._plan_monitor(text, timestamp with time zone, timestamp with time zone, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlops._plan_monitor(text, timestamp with time zone, timestamp with time zone, boolean, jsonb) FROM PUBLIC;
 
 -- A list of texts in JSON as an array.
 CREATE FUNCTION mlops._json_texts(list jsonb) RETURNS text[]
@@ -779,6 +1032,90 @@ AS $$
 $$;
 COMMENT ON FUNCTION mlops._threshold_verdict(jsonb, float8, float8, text) IS 'Verdict about a row of a report by the thresholds of a check.';
 
+-- A window as its checks need it: with what earlier ones had.
+CREATE FUNCTION mlops._ready_window(plan jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM mlops._caller();
+    RETURN plan || jsonb_build_object('past_rows', (
+        SELECT jsonb_object_agg(k->>'id', (
+            SELECT jsonb_agg(p.value)
+            FROM (SELECT DISTINCT ON (r.window_end) x.value
+                  FROM mlops.check_result x JOIN mlops.monitor_run r ON r.id = x.run_id
+                  WHERE x.check_id = (k->>'id')::bigint AND x.metric = 'rows' AND x.attribute IS NULL
+                    AND r.window_end <= (plan->>'start')::timestamptz AND x.value IS NOT NULL
+                  ORDER BY r.window_end DESC, r.attempt DESC LIMIT 30) p))
+        FROM jsonb_array_elements(plan->'checks') k WHERE k->>'kind' = 'quality'));
+END
+$$;
+COMMENT ON FUNCTION mlops._ready_window(jsonb) IS 'A window of a monitor with the numbers of rows that its quality checks found before.';
+REVOKE ALL ON FUNCTION mlops._ready_window(jsonb) FROM PUBLIC;
+
+-- How many rows and labels a check finds, with the rights of the caller, from
+-- each bound to the next.
+CREATE FUNCTION mlops._count_labels(plan jsonb, arguments jsonb, bounds timestamp with time zone[])
+    RETURNS TABLE (bucket integer, rows bigint, labels bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    label text := plan->>'label';
+    time_type text := plan->>'time_type';
+    apart text := arguments->>'labels';
+    statement text;
+BEGIN
+    statement := format(
+        'SELECT c.b, pg_catalog.count(*), pg_catalog.count(c.t) FROM (SELECT pg_catalog.width_bucket(q.%I::pg_catalog.%s, %L::pg_catalog.%2$s[]) AS b, %4$s AS t FROM %5$s) c GROUP BY c.b',
+        plan->>'time_column', CASE time_type WHEN 'timestamptz' THEN 'timestamptz' ELSE 'timestamp' END,
+        (SELECT array_agg(mlops._monitor_time(b, time_type, plan->>'time_zone') ORDER BY o) FROM unnest(bounds) WITH ORDINALITY u (b, o)),
+        CASE WHEN apart IS NULL THEN format('q.%I::pg_catalog.text', label) ELSE 'l.t' END,
+        mlops._report_source(plan->>'query', format('l.%I::pg_catalog.text', label), plan->'key'->>0, apart));
+    PERFORM set_config('search_path', plan->>'path', true);
+    RETURN QUERY EXECUTE statement;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+END
+$$;
+COMMENT ON FUNCTION mlops._count_labels(jsonb, jsonb, timestamp with time zone[]) IS
+    'Rows and labels of the rows of a monitor between bounds of time, as a check reads them.';
+
+-- Of the windows that lacked labels those that have more now, with the rights
+-- of the caller.  All are counted in one reading of the rows for each check.
+-- What goes wrong shows when the check runs in its window.
+CREATE FUNCTION mlops._find_late(plan jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bounds timestamptz[] := (SELECT array_agg(DISTINCT b ORDER BY b)
+                             FROM jsonb_array_elements(plan->'windows') w,
+                                  unnest(ARRAY[(w->>'start')::timestamptz, (w->>'end')::timestamptz]) b);
+    c jsonb;
+    result jsonb := '[]';
+BEGIN
+    FOR c IN SELECT * FROM jsonb_array_elements(plan->'checks') LOOP
+        BEGIN
+            SELECT result || coalesce(jsonb_agg(w.w), '[]')
+            INTO result
+            FROM (SELECT w, sum(n.labels) AS labels
+                  FROM mlops._count_labels(plan, c->'arguments', bounds) n, jsonb_array_elements(plan->'windows') w
+                  WHERE bounds[n.bucket] >= (w->>'start')::timestamptz AND bounds[n.bucket] < (w->>'end')::timestamptz
+                  GROUP BY w) w
+            WHERE w.labels > (w.w->>'labels')::bigint;
+        EXCEPTION
+            WHEN serialization_failure OR deadlock_detected THEN
+                RAISE;
+            WHEN OTHERS THEN
+                NULL;
+        END;
+    END LOOP;
+    RETURN (SELECT jsonb_agg(DISTINCT w) FROM jsonb_array_elements(result) w);
+END
+$$;
+COMMENT ON FUNCTION mlops._find_late(jsonb) IS 'Windows of a monitor to which labels have come since they were measured.';
+REVOKE ALL ON FUNCTION mlops._find_late(jsonb) FROM PUBLIC;
+
 -- Do the checks of one window, with the rights of the caller.  What goes wrong
 -- in one of them is a row of its own.
 CREATE FUNCTION mlops._measure_window(plan jsonb) RETURNS jsonb
@@ -796,12 +1133,15 @@ DECLARE
     key text[] := mlops._json_texts(plan->'key');
     problem text;
     detail text;
-    worse text;
+    labels bigint;
+    label_rows bigint;
 BEGIN
     FOR c IN SELECT * FROM jsonb_to_recordset(plan->'checks')
-                 x (id bigint, kind text, arguments jsonb, warn float8, fail float8, min_rows integer, past_rows jsonb) LOOP
+                 x (id bigint, kind text, arguments jsonb, warn float8, fail float8, min_rows integer) LOOP
         a := c.arguments;
         rows := NULL;
+        labels := NULL;
+        label_rows := NULL;
         BEGIN
             IF model IS NULL AND c.kind IN ('drift', 'poisoning', 'probing', 'performance') THEN
                 RAISE EXCEPTION 'no version is in charge' USING ERRCODE = 'ML003';
@@ -833,7 +1173,7 @@ BEGIN
                 EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.quality_report($1, $2::mlops.modelref, $3, $4, $5, $6, $7, $8, $9) r'
                     INTO rows
                     USING query, model, a->>'reference', key, plan->>'time_column', (a->>'max_age')::interval, a->'rules',
-                          mlops._json_texts(c.past_rows)::bigint[], c.min_rows;
+                          mlops._json_texts(plan->'past_rows'->(c.id::text))::bigint[], c.min_rows;
             WHEN 'performance' THEN
                 EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.performance_report($1::mlops.modelref, $2, $3, $4, $5, $6, $7, $8, $9, $10) r'
                     INTO rows
@@ -848,6 +1188,21 @@ BEGIN
                           (a->>'threshold')::float8, a->>'stratum';
             END CASE;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            IF c.kind IN ('performance', 'bias') AND plan->>'label' IS NOT NULL THEN
+                SELECT coalesce(sum(n.rows), 0), coalesce(sum(n.labels), 0) INTO label_rows, labels
+                FROM mlops._count_labels(plan, a, ARRAY[(plan->>'start')::timestamptz, (plan->>'end')::timestamptz]) n;
+            ELSIF c.kind = 'quality' THEN
+                -- the age is that at the end of the window, also when it is looked at later
+                SELECT jsonb_agg(CASE WHEN r->>'metric' = 'age' AND x.age IS NOT NULL
+                                      THEN r || jsonb_build_object('value', x.age, 'verdict', CASE WHEN x.age > x.limit THEN 'fail'
+                                                                                                   WHEN x.limit IS NOT NULL THEN 'ok' END,
+                                                                   'definition', r->'definition' || '{"formula": "seconds from the newest row to the end of the window"}')
+                                      ELSE r END ORDER BY o)
+                INTO rows
+                FROM jsonb_array_elements(rows) WITH ORDINALITY u (r, o)
+                CROSS JOIN LATERAL (SELECT extract(epoch FROM (plan->>'end')::timestamptz - (r->'definition'->>'newest')::timestamptz) AS age,
+                                           (r->>'reference_value')::numeric AS limit) x;
+            END IF;
         EXCEPTION
             WHEN serialization_failure OR deadlock_detected THEN
                 RAISE;
@@ -865,9 +1220,10 @@ BEGIN
                        'threshold', CASE WHEN x.judged THEN to_jsonb(coalesce(c.fail, c.warn)) ELSE r->'threshold' END,
                        'n', coalesce(r->'n', r->'n_current'), 'skipped', coalesce(r->'skipped', r->'definition'->'skipped'),
                        'verdict', CASE WHEN x.judged THEN mlops._threshold_verdict(r, c.warn, c.fail, x.worse) ELSE r->>'verdict' END,
+                       'labels', labels, 'label_rows', label_rows,
                        'definition', coalesce(r->'definition', '{}')
                            || jsonb_strip_nulls(jsonb_build_object(
-                                  'problem', r->'problem', 'role', r->'role', 'reference_value', r->'reference_value',
+                                  'labels_arrived', round(labels::numeric / nullif(label_rows, 0), 6), 'problem', r->'problem', 'role', r->'role', 'reference_value', r->'reference_value',
                                   'reference', r->'reference', 'lower', r->'lower', 'upper', r->'upper',
                                   'test_value', r->'test_value', 'champion_value', r->'champion_value',
                                   'in_charge', CASE WHEN NOT (plan->>'in_charge')::boolean THEN false END,
@@ -911,8 +1267,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION mlops._worst_verdict(text[]) IS 'Of many verdicts the worst: fail, warn, ok, insufficient.';
 
--- Record what was found in a window; the verdict, whether it was new, and what
--- is to be done.  Past windows open no alert, close none and are no evidence.
+-- Record what was found in a window; the verdict, and what is to be done.
+-- Windows of a backfill open no alert, close none and are no evidence.
 CREATE FUNCTION mlops._record_window(plan jsonb, results jsonb, live boolean) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -927,6 +1283,8 @@ DECLARE
     overall text;
     new_run bigint;
     newest boolean;
+    found_labels bigint;
+    found_rows bigint;
     c record;
     a mlops.alert;
     actions jsonb := '[]';
@@ -937,21 +1295,35 @@ BEGIN
     SELECT m.name INTO STRICT model_name FROM mlops.model m WHERE m.id = o.model_id;
     newest := live AND NOT EXISTS (SELECT FROM mlops.monitor_run r WHERE r.monitor_id = o.id AND r.window_end > end_time);
 
-    SELECT mlops._worst_verdict(array_agg(r->>'verdict')) INTO overall FROM jsonb_array_elements(results) r;
-    INSERT INTO mlops.monitor_run (monitor_id, version_id, window_start, window_end, attempt, verdict, created_at, created_by)
-    SELECT o.id, version_of_run, start_time, end_time, coalesce(max(r.attempt), 0) + 1, overall, clock_timestamp(), session_user
+    SELECT max((r->>'labels')::bigint), max((r->>'label_rows')::bigint) INTO found_labels, found_rows FROM jsonb_array_elements(results) r;
+    -- where only some checks were done again, what the others found still counts
+    SELECT mlops._worst_verdict(array_agg(v.verdict)) INTO overall
+    FROM (SELECT r->>'verdict' AS verdict FROM jsonb_array_elements(results) r
+          UNION ALL
+          SELECT x.verdict
+          FROM (SELECT r.id, rank() OVER (PARTITION BY x.check_id ORDER BY r.attempt DESC) AS age, x.verdict
+                FROM mlops.monitor_run r JOIN mlops.check_result x ON x.run_id = r.id
+                WHERE (plan->>'late')::boolean AND r.monitor_id = o.id AND r.window_start = start_time AND r.window_end = end_time
+                  AND NOT EXISTS (SELECT FROM jsonb_array_elements(plan->'checks') k WHERE (k->>'id')::bigint = x.check_id)) x
+          WHERE x.age = 1) v;
+    INSERT INTO mlops.monitor_run (monitor_id, version_id, window_start, window_end, attempt, verdict, labels, label_rows,
+                                   created_at, created_by)
+    SELECT o.id, version_of_run, start_time, end_time, coalesce(max(r.attempt), 0) + 1, overall, found_labels, found_rows,
+           clock_timestamp(), session_user
     FROM mlops.monitor_run r WHERE r.monitor_id = o.id AND r.window_start = start_time AND r.window_end = end_time
-    RETURNING id INTO new_run;
+    -- nobody else is here, unless the snapshot is too old to see what was done: a serialization failure
+    ON CONFLICT DO NOTHING
+    RETURNING id INTO STRICT new_run;
     INSERT INTO mlops.check_result (run_id, check_id, metric, attribute, "group", value, p_value, threshold, n, skipped, verdict, definition)
     SELECT new_run, (r->>'check')::bigint, r->>'metric', r->>'attribute', r->>'group', (r->>'value')::float8, (r->>'p_value')::float8,
            (r->>'threshold')::float8, (r->>'n')::bigint, (r->>'skipped')::bigint, r->>'verdict', r->'definition'
     FROM jsonb_array_elements(results) WITH ORDINALITY u (r, o) ORDER BY u.o;
-    IF NOT newest THEN
-        RETURN jsonb_build_object('verdict', overall, 'new', true, 'actions', actions);
+    IF NOT live THEN
+        RETURN jsonb_build_object('verdict', overall, 'actions', actions);
     END IF;
 
     PERFORM mlops._note_identity();
-    IF version_of_run IS NOT NULL THEN
+    IF newest AND version_of_run IS NOT NULL THEN
         PERFORM mlops._record_measurement(
             mlops._reference(version_of_run), o.name,
             jsonb_build_object('run', new_run, 'window_start', plan->>'start', 'window_end', plan->>'end', 'verdict', overall),
@@ -959,7 +1331,10 @@ BEGIN
     END IF;
     FOR c IN SELECT k.id, k.on_failure, k.function, mlops._worst_verdict(array_agg(r->>'verdict')) AS verdict
              FROM jsonb_array_elements(results) r JOIN mlops.monitor_check k ON k.id = (r->>'check')::bigint
+             -- of a check the newest window counts in which it found something
              WHERE k.dropped_at IS NULL
+               AND NOT EXISTS (SELECT FROM mlops.check_result x JOIN mlops.monitor_run l ON l.id = x.run_id
+                               WHERE x.check_id = k.id AND l.window_end > end_time AND x.verdict IN ('ok', 'warn', 'fail'))
              GROUP BY k.id ORDER BY k.id LOOP
         IF c.verdict = 'ok' THEN
             PERFORM mlops._end_alert(t.id, new_run, 'the check is ok again')
@@ -975,7 +1350,7 @@ BEGIN
                 UPDATE mlops.alert t SET last_run_id = new_run WHERE t.check_id = c.id AND t.closed_at IS NULL;
             ELSE
                 PERFORM mlops._tell_alert(a);
-                IF c.on_failure IN ('suspend', 'rollback', 'call') THEN
+                IF c.on_failure <> 'alert' THEN
                     actions := actions || jsonb_build_object(
                         'alert', a.id, 'action', c.on_failure, 'function', c.function, 'path', plan->>'path',
                         'model', model_name, 'reference', o.reference, 'version', mlops._reference(version_of_run),
@@ -985,7 +1360,7 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
-    RETURN jsonb_build_object('verdict', overall, 'new', true, 'actions', actions);
+    RETURN jsonb_build_object('verdict', overall, 'actions', actions);
 END
 $$;
 COMMENT ON FUNCTION mlops._record_window(jsonb, jsonb, boolean) IS
@@ -1015,6 +1390,12 @@ BEGIN
     WHEN 'rollback' THEN
         PERFORM mlops.rollback(action->>'model', action->>'alias', action->>'reason');
     WHEN 'call' THEN
+        -- it may be another one by now
+        IF NOT mlops._trusts_function((SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user),
+                                      to_regprocedure(format('%s(pg_catalog.jsonb)', action->>'function'))) THEN
+            RAISE EXCEPTION 'function %(jsonb) is not there, or of a role that could act as its caller by it', action->>'function'
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
         PERFORM set_config('search_path', action->>'path', true);
         EXECUTE format('SELECT %s($1)', action->>'function') USING action->'message';
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -1051,7 +1432,7 @@ CREATE FUNCTION mlops.run_monitor(name text, at timestamp with time zone DEFAULT
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_run_monitor';
 COMMENT ON FUNCTION mlops.run_monitor(text, timestamp with time zone, boolean) IS
-    'Does the checks of a monitor for the last window that had ended at a time (default: that for which the job was scheduled, outside of a job now), once unless again, and returns the worst verdict (ok, warn, fail, insufficient; NULL if it is not enabled); reads as the caller, who must be its owner; a check that ends with an error is insufficient and the others go on; errors ML057, ML059, 22023 and 42501.';
+    'Does the checks of a monitor, for the last window that had ended at a time, once unless again; without a time for all windows that have ended (in a job: before the time for which it was scheduled) and were not looked at, 100 at most, and those to which labels have come; returns the worst verdict of the last one (ok, warn, fail, insufficient; NULL if there was none); reads as the caller, who must be its owner; a check that ends with an error is insufficient and the others go on; errors ML057, ML059, 22023 and 42501.';
 REVOKE ALL ON FUNCTION mlops.run_monitor(text, timestamp with time zone, boolean) FROM PUBLIC;
 
 CREATE FUNCTION mlops.backfill_monitor(name text, since timestamp with time zone, until timestamp with time zone DEFAULT NULL) RETURNS bigint
@@ -1145,29 +1526,6 @@ REVOKE ALL ON FUNCTION mlops.close_alert(bigint, text) FROM PUBLIC;
 --
 -- Views
 --
-CREATE VIEW mlops.monitors WITH (security_barrier) AS
-    SELECT o.name AS monitor,
-           m.name AS model,
-           o.reference,
-           o.owner_name AS owner,
-           o.source,
-           o.time_column,
-           o.window_length,
-           o.granularity,
-           o.time_zone,
-           o.key,
-           o.label,
-           o.groups,
-           o.enabled,
-           (SELECT pg_catalog.max(r.window_end) FROM mlops.monitor_run r
-            WHERE r.monitor_id OPERATOR(pg_catalog.=) o.id) AS last_window_end,
-           o.created_at
-    FROM mlops.monitor o
-    JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) o.model_id
-    WHERE o.dropped_at IS NULL AND mlops.has_privilege(m.name, 'any');
-COMMENT ON VIEW mlops.monitors IS 'Monitors of models on which the viewer has any privilege.';
-GRANT SELECT ON mlops.monitors TO PUBLIC;
-
 CREATE VIEW mlops.monitor_checks WITH (security_barrier) AS
     SELECT c.id,
            o.name AS monitor,

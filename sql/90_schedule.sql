@@ -80,7 +80,7 @@ CREATE TABLE mlops.job_run (
     owner oid NOT NULL,
     owner_name name NOT NULL,
     command text NOT NULL,
-    cause text NOT NULL CHECK (cause OPERATOR(pg_catalog.=) ANY (ARRAY['schedule', 'manual', 'retry'])),
+    cause text NOT NULL CHECK (cause OPERATOR(pg_catalog.=) ANY (ARRAY['schedule', 'manual', 'retry', 'continue'])),
     previous_id bigint UNIQUE,
     attempt integer NOT NULL CHECK (attempt OPERATOR(pg_catalog.>) 0),
     priority integer NOT NULL,
@@ -760,18 +760,43 @@ COMMENT ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, in
     'Makes a job, an SQL command that runs by itself as its owner: on a schedule ("*/5 * * * *", "every 5 minutes", "once at 2027-01-31 18:00", "manual") in a time zone; returns the time of its first run; errors ML060, 42710, 42501, 22023, 22004 and 42602.';
 REVOKE ALL ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) FROM PUBLIC;
 
+-- A job of a monitor does what the monitor says.
+CREATE FUNCTION mlops._monitor_of(job bigint) RETURNS text
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT o.name FROM mlops.monitor o WHERE o.job_id = job AND o.dropped_at IS NULL
+$$;
+COMMENT ON FUNCTION mlops._monitor_of(bigint) IS 'Name of the monitor that a job runs, NULL for other jobs.';
+REVOKE ALL ON FUNCTION mlops._monitor_of(bigint) FROM PUBLIC;
+
+CREATE FUNCTION mlops._remove_job(j mlops.job) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM mlops.job x WHERE x.id = j.id;
+    UPDATE mlops.job_run r
+    SET status = 'cancelled', finished_at = mlops._now(), settled = true, message = 'the job was unscheduled'
+    WHERE r.job_id = j.id AND r.finished_at IS NULL AND r.status = 'queued';
+    PERFORM mlops._audit(action => 'job.unschedule', subject => j.name, state_before => mlops._job_state(j));
+END
+$$;
+COMMENT ON FUNCTION mlops._remove_job(mlops.job) IS 'Removes a job and what of it waits to run.';
+REVOKE ALL ON FUNCTION mlops._remove_job(mlops.job) FROM PUBLIC;
+
 CREATE FUNCTION mlops._unschedule(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     j mlops.job := mlops._lock_job(name);
+    monitor text := mlops._monitor_of(j.id);
 BEGIN
-    DELETE FROM mlops.job x WHERE x.id = j.id;
-    UPDATE mlops.job_run r
-    SET status = 'cancelled', finished_at = mlops._now(), settled = true, message = 'the job was unscheduled'
-    WHERE r.job_id = j.id AND r.finished_at IS NULL AND r.status = 'queued';
-    PERFORM mlops._audit(action => 'job.unschedule', subject => name, state_before => mlops._job_state(j));
+    PERFORM mlops._remove_job(j);
+    IF monitor IS NOT NULL THEN
+        RAISE NOTICE 'monitor "%" does not run by itself any more', monitor;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION mlops._unschedule(text) IS 'Body of mlops.unschedule().';
@@ -814,6 +839,13 @@ BEGIN
         j.owner := mlops._role(owner);
     END IF;
     PERFORM mlops._check_job(j);
+    IF (j.name, j.command, j.owner) <> (old.name, old.command, old.owner)
+       AND mlops._monitor_of(j.id) IS NOT NULL THEN
+        RAISE EXCEPTION 'job "%" is that of monitor "%"', old.name, mlops._monitor_of(j.id)
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'Its name, command and owner are those of the monitor.',
+                  HINT = 'Change the monitor by mlops.alter_monitor().';
+    END IF;
     IF j.schedule <> old.schedule OR j.time_zone <> old.time_zone OR j.enabled <> old.enabled THEN
         j.next_run_at := mlops.next_run(j.schedule, at, j.time_zone);
         IF j.next_run_at IS NULL AND schedule IS NOT NULL AND j.schedule !~* '^\s*manual\s*$' THEN
@@ -869,6 +901,41 @@ CREATE FUNCTION mlops.alter_job(name text, schedule text DEFAULT NULL, command t
 COMMENT ON FUNCTION mlops.alter_job(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text, text) IS
     'Changes those properties of a job that are not NULL (a timeout or max_failures of 0 is none) and returns the time of its next run; enabled => true also forgets its failures; errors ML060, ML061, 42501, 42710, 22023 and 42602.';
 REVOKE ALL ON FUNCTION mlops.alter_job(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text, text) FROM PUBLIC;
+
+-- Make the job of a monitor, change it, or with an empty schedule end it; a
+-- NULL leaves the schedule as it is.  Returns the id of the job, NULL if there
+-- is none.
+CREATE FUNCTION mlops._schedule_monitor(monitor mlops.monitor, schedule text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    present text := (SELECT j.name FROM mlops.job j WHERE j.id = monitor.job_id);
+    job_name CONSTANT text := 'monitor ' || monitor.name;
+BEGIN
+    IF schedule = '' THEN
+        IF present IS NOT NULL THEN
+            PERFORM mlops._remove_job(mlops._lock_job(present));
+        END IF;
+        RETURN NULL;
+    ELSIF present IS NOT NULL THEN
+        PERFORM mlops._alter_job(present, schedule, NULL, monitor.time_zone, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+        RETURN monitor.job_id;
+    ELSIF schedule IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF NOT has_function_privilege(mlops._caller(), 'mlops.schedule'::regproc, 'EXECUTE') THEN
+        RAISE EXCEPTION 'permission denied to schedule monitor "%"', monitor.name
+            USING ERRCODE = 'insufficient_privilege', HINT = 'It needs the right to execute mlops.schedule().';
+    END IF;
+    PERFORM mlops._schedule(job_name, schedule, format('SELECT mlops.run_monitor(%L)', monitor.name), monitor.time_zone, NULL, 3,
+                            interval '10 seconds', 'skip', 'once', 0, NULL, true, NULL);
+    RETURN (SELECT j.id FROM mlops.job j WHERE j.name = job_name);
+END
+$$;
+COMMENT ON FUNCTION mlops._schedule_monitor(mlops.monitor, text) IS
+    'Makes, changes or ends the job of a monitor of the caller; its id; errors ML060, 42501 and 42710.';
+REVOKE ALL ON FUNCTION mlops._schedule_monitor(mlops.monitor, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._run_job(name text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER

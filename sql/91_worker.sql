@@ -5,7 +5,9 @@
 CREATE VIEW mlops.jobs WITH (security_barrier) AS
     SELECT j.id,
            j.name AS job,
-           j.kind,
+           CASE WHEN EXISTS (SELECT FROM mlops.monitor o
+                             WHERE o.job_id OPERATOR(pg_catalog.=) j.id AND o.dropped_at IS NULL) THEN 'monitor'
+                ELSE j.kind END AS kind,
            pg_catalog.pg_get_userbyid(j.owner) AS owner,
            j.schedule,
            j.time_zone,
@@ -41,6 +43,35 @@ CREATE VIEW mlops.jobs WITH (security_barrier) AS
                   WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USER AND r.rolsuper);
 COMMENT ON VIEW mlops.jobs IS
     'Jobs whose owner the viewer is or is a member of: schedule, command, policies, next and last run, failed runs in a row.';
+
+-- A monitor and its job have one schedule: that of the job.
+CREATE VIEW mlops.monitors WITH (security_barrier) AS
+    SELECT o.name AS monitor,
+           m.name AS model,
+           o.reference,
+           o.owner_name AS owner,
+           o.source,
+           o.time_column,
+           o.window_length,
+           o.granularity,
+           o.time_zone,
+           o.key,
+           o.label,
+           o.groups,
+           o.label_wait,
+           o.enabled,
+           j.schedule,
+           j.name AS job,
+           (SELECT pg_catalog.max(r.window_end) FROM mlops.monitor_run r
+            WHERE r.monitor_id OPERATOR(pg_catalog.=) o.id) AS last_window_end,
+           o.created_at
+    FROM mlops.monitor o
+    JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) o.model_id
+    LEFT JOIN mlops.job j ON j.id OPERATOR(pg_catalog.=) o.job_id
+    WHERE o.dropped_at IS NULL AND mlops.has_privilege(m.name, 'any');
+COMMENT ON VIEW mlops.monitors IS
+    'Monitors of models on which the viewer has any privilege, with the schedule by which each runs, and the job.';
+GRANT SELECT ON mlops.monitors TO PUBLIC;
 
 CREATE VIEW mlops.job_runs WITH (security_barrier) AS
     SELECT r.id,

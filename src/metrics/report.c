@@ -69,6 +69,22 @@ find_report(Oid public)
 }
 
 /*
+ * Report the error in progress again, without the lines of the functions that
+ * make the report, which tell its user nothing, and with those of whoever called
+ * it.  An error that nobody foresaw keeps them.
+ */
+static void
+rethrow(void)
+{
+	ErrorData  *error = CopyErrorData();
+
+	FlushErrorState();
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTERNAL_ERROR)
+		error->context = NULL;
+	ThrowErrorData(error);
+}
+
+/*
  * The body of every report.
  */
 Datum
@@ -77,6 +93,8 @@ mlops_report_call(PG_FUNCTION_ARGS)
 	FmgrInfo   *private = fcinfo->flinfo->fn_extra;
 	FunctionCallInfo call;
 	bool		save_read_only = XactReadOnly;
+	ErrorContextCallback *save_context_stack = error_context_stack;
+	MemoryContext context = CurrentMemoryContext;
 	Datum		result;
 
 	if (private == NULL)
@@ -94,16 +112,23 @@ mlops_report_call(PG_FUNCTION_ARGS)
 	for (int i = 0; i < fcinfo->nargs; i++)
 		call->args[i + 1] = fcinfo->args[i];
 
+	/* the callbacks of whoever called us are for rethrow() */
+	error_context_stack = NULL;
 	PG_TRY();
 	{
 		XactReadOnly = true;
 		result = FunctionCallInvoke(call);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		XactReadOnly = save_read_only;
+		error_context_stack = save_context_stack;
+		MemoryContextSwitchTo(context);
+		rethrow();
 	}
 	PG_END_TRY();
+	XactReadOnly = save_read_only;
+	error_context_stack = save_context_stack;
 	fcinfo->isnull = call->isnull;
 	return result;
 }

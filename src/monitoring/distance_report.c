@@ -72,11 +72,13 @@ has_column(TupleDesc tupdesc, const char *name)
 
 /*
  * The query with the scores of the version, if it has none of its own and all
- * that a score needs.
+ * that a score needs, of types that the version can read.
  */
 static char *
 query_with_scores(char *query, const MlopsResolved *resolved, const MlopsModel *model)
 {
+	char	   *reference = quote_literal_cstr(psprintf("%s/%d", resolved->name, resolved->version));
+	char	   *bind;
 	CachedPlanSource *source;
 	bool		complete;
 
@@ -85,25 +87,39 @@ query_with_scores(char *query, const MlopsResolved *resolved, const MlopsModel *
 	complete = !has_column(source->resultDesc, MLOPS_ROLE_SCORE);
 	for (int i = 0; i < model->signature->num_features; i++)
 		complete &= has_column(source->resultDesc, model->signature->features[i].name);
+	bind = psprintf("SELECT FROM mlops.bind(%s::mlops.modelref, %s) b WHERE b.problem IS NOT NULL LIMIT 1",
+					reference, quote_literal_cstr(query));
+	if (complete && SPI_execute(bind, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for the features of a version");
+	complete = complete && SPI_processed == 0;
 	SPI_finish();
 
 	if (!complete)
 		return query;
 	return psprintf("SELECT q.*, mlops.%s(%s::mlops.modelref, q) AS " MLOPS_ROLE_SCORE " FROM %s q",
-					model->info.task == MLOPS_TASK_MULTICLASS ? "predict_class" : "predict",
-					quote_literal_cstr(psprintf("%s/%d", resolved->name, resolved->version)),
+					model->info.task == MLOPS_TASK_MULTICLASS ? "predict_class" : "predict", reference,
 					mlops_query_as_table(query, "the query to compare"));
 }
 
+/*
+ * The column of a name, NULL if there is none.  Error if there are two.
+ */
 static MlopsProfileColumn *
 column_of(const MlopsProfile *profile, const char *name)
 {
+	MlopsProfileColumn *found = NULL;
+
 	for (int i = 0; i < profile->num_columns; i++)
 	{
-		if (strcmp(profile->columns[i].name, name) == 0)
-			return &profile->columns[i];
+		if (strcmp(profile->columns[i].name, name) != 0)
+			continue;
+		if (found != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_COLUMN),
+					 errmsg("column \"%s\" occurs more than once in the query", name)));
+		found = &profile->columns[i];
 	}
-	return NULL;
+	return found;
 }
 
 /*
@@ -127,11 +143,15 @@ put_column(ReturnSetInfo *result, const char *role, const char *name, MlopsSketc
 	mlops_drift_options(&options, method, given);
 
 	if (column == NULL)
-		problem = "not in the query";
+		problem = strcmp(role, MLOPS_ROLE_SCORE) == 0 ? "the version cannot read the features of the query" : "not in the query";
 	else if (column->sketch == NULL)
 		problem = "of a type that has no profile";
 	else if (mlops_sketch_kind(column->sketch) != mlops_sketch_kind(reference))
 		problem = "a number in the profile or in the query only";
+	else if (mlops_sketch_counts(reference).values == 0)
+		problem = strcmp(role, MLOPS_ROLE_SCORE) == 0 ?
+			"no scores in the profile: there were no test rows when the version was trained" :
+			"no values in the profile";
 
 	if (problem == NULL)
 		mlops_drift_sketch(reference, column->sketch, bins, &options, &drift, &basis, skipped);

@@ -3,9 +3,10 @@
  * monitor.c
  *	  SQL: making, changing and running monitors.
  *
- * A run has four steps for each window.  Which windows, which version and
- * which checks is read by a private function with the rights of the extension's
- * owner.  The checks run with the rights of the caller, who must be the owner
+ * A run has five steps.  Of past windows that lacked labels, those are sought
+ * to which labels have come.  Which windows, which version and which checks is
+ * read by a private function with the rights of the extension's owner.  Then,
+ * for each window, the checks run with the rights of the caller, who must be the owner
  * of the monitor, and read-only: they read the caller's rows and call reports,
  * and no query of anybody runs with the extension owner's rights.  What they
  * found is recorded by a private function, which cannot be called with
@@ -164,30 +165,42 @@ text_field(Jsonb *object, const char *key)
 }
 
 /*
- * The rows that the checks of a window give, by the caller, who can only read.
+ * What a private function of one plan reads with the rights of the caller, who
+ * can do nothing but read.
  */
 static Datum
-measure(Jsonb *plan)
+read_as_caller(const char *name, Datum plan, bool *isnull)
 {
 	Oid			type = JSONBOID;
-	NullableDatum arg = {.value = JsonbPGetDatum(plan)};
+	NullableDatum arg = {.value = plan};
 	bool		save_read_only = XactReadOnly;
-	bool		isnull;
 	Datum		result;
 
 	PG_TRY();
 	{
 		XactReadOnly = true;
-		result = call_as_caller("_measure_window", 1, &type, &arg, &isnull);
+		result = call_as_caller(name, 1, &type, &arg, isnull);
 	}
 	PG_FINALLY();
 	{
 		XactReadOnly = save_read_only;
 	}
 	PG_END_TRY();
-	if (isnull)
-		elog(ERROR, "a window has no results");
 	return result;
+}
+
+/*
+ * The past windows to which labels have come, NULL if there are none.
+ */
+static Datum
+find_late(const NullableDatum *name, bool *isnull)
+{
+	Oid			type = TEXTOID;
+	Datum		plan = mlops_call_private("_plan_late", 1, &type, name, isnull);
+
+	if (*isnull)
+		return (Datum) 0;
+	return read_as_caller("_find_late", plan, isnull);
 }
 
 /*
@@ -214,15 +227,16 @@ act(Jsonb *actions)
 
 /*
  * Run a monitor for the windows of a time, or without a beginning for the last
- * one before its end.  Returns how many were new; the verdict of the last one,
- * NULL if there was none, in the present memory context.
+ * one before its end, or without any time for those that are due.  Returns how
+ * many were new; the verdict of the last one, NULL if there was none, in the
+ * present memory context.
  */
 static int64
 run_windows(const NullableDatum *name, const NullableDatum *since, const NullableDatum *until,
 			bool again, char **verdict)
 {
-	Oid			plan_types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID};
-	NullableDatum plan_args[] = {*name, *since, *until, {BoolGetDatum(again), false}};
+	Oid			plan_types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, JSONBOID};
+	NullableDatum plan_args[] = {*name, *since, *until, {BoolGetDatum(again), false}, {.isnull = true}};
 	Oid			record_types[] = {JSONBOID, JSONBOID, BOOLOID};
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context;
@@ -231,6 +245,8 @@ run_windows(const NullableDatum *name, const NullableDatum *since, const Nullabl
 	bool		isnull;
 
 	PreventCommandIfReadOnly("run_monitor");
+	if (since->isnull && until->isnull)
+		plan_args[4].value = find_late(name, &plan_args[4].isnull);
 	plans = DatumGetJsonbP(mlops_call_private("_plan_monitor", lengthof(plan_types), plan_types,
 											  plan_args, &isnull));
 	*verdict = NULL;
@@ -248,10 +264,12 @@ run_windows(const NullableDatum *name, const NullableDatum *since, const Nullabl
 		found = text_field(plan, "done");
 		if (found == NULL)
 		{
+			Oid			ready_type = JSONBOID;
 			NullableDatum args[lengthof(record_types)] = {{0}};
 
 			args[0].value = JsonbPGetDatum(plan);
-			args[1].value = measure(plan);
+			args[0].value = mlops_call_private("_ready_window", 1, &ready_type, args, &isnull);
+			args[1].value = read_as_caller("_measure_window", args[0].value, &args[1].isnull);
 			args[2].value = BoolGetDatum(since->isnull);
 			recorded = DatumGetJsonbP(mlops_call_private("_record_window", lengthof(record_types),
 														 record_types, args, &isnull));

@@ -272,6 +272,7 @@ add_binary(Scoring *scoring, StringInfo json, StringInfo details)
 	add_measure(json, "precision", mlops_precision(&confusion));
 	add_measure(json, "recall", mlops_recall(&confusion));
 	add_measure(json, "f1", mlops_f1(&confusion));
+	add_measure(json, "mcc", mlops_mcc(&confusion));
 	add_measure(json, "base_rate", n > 0 ? (double) positives / n : NAN);
 	if (n > 0)
 	{
@@ -282,26 +283,49 @@ add_binary(Scoring *scoring, StringInfo json, StringInfo details)
 }
 
 /*
+ * Rows by actual class and answer, of the classes that occur among them.
+ */
+static MlopsClassMatrix
+occurring_classes(int64 *cells, int num_classes)
+{
+	int		   *occurring = palloc(sizeof(int) * num_classes);
+	int			n = 0;
+
+	for (int class = 0; class < num_classes; class++)
+	{
+		bool		occurs = false;
+
+		for (int other = 0; other < num_classes && !occurs; other++)
+			occurs = cells[class * num_classes + other] + cells[other * num_classes + class] > 0;
+		if (occurs)
+			occurring[n++] = class;
+	}
+	/* what is moved was read before: it never goes to the right or down */
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j < n; j++)
+			cells[i * num_classes + j] = cells[occurring[i] * num_classes + occurring[j]];
+	}
+	pfree(occurring);
+	return (MlopsClassMatrix) {.cells = cells,.num_classes = n,.stride = num_classes};
+}
+
+/*
  * The answer is the class with the greatest margin, the first of them if some
- * are equal.  f1_macro is the mean over the classes that occur among labels
- * or answers; a class that is never right counts as 0.
+ * are equal.  Macro averages are over the classes that occur among labels or
+ * answers; a class that is never right counts as 0.
  */
 static void
 add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json,
 			   StringInfo details)
 {
 	int			num_classes = scoring->info.num_groups;
-	int64	   *labels = palloc0(sizeof(int64) * num_classes);
-	int64	   *answers = palloc0(sizeof(int64) * num_classes);
-	int64	   *hits = palloc0(sizeof(int64) * num_classes);
-	bool		with_matrix = num_classes <= MAX_MATRIX_CLASSES;
-	int64	   *matrix = with_matrix ? palloc0(sizeof(int64) * num_classes * num_classes) : NULL;
+	int64	   *cells = palloc0(mul_size(sizeof(int64) * num_classes, num_classes));
 	float	   *probabilities = palloc(sizeof(float) * num_classes);
 	Datum	   *names = palloc(sizeof(Datum) * num_classes);
+	MlopsClassMatrix matrix;
 	int64		right = 0;
-	int			occurring = 0;
 	double		loss = 0;
-	double		f1 = 0;
 	double		n = scoring->num_rows > 0 ? scoring->num_rows : NAN;
 
 	for (int class = 0; class < num_classes; class++)
@@ -317,43 +341,30 @@ add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json,
 				answer = class;
 		}
 		note_score(scoring, MLOPS_CONVERT_TEXT, names[answer]);
-		labels[actual]++;
-		answers[answer]++;
-		if (with_matrix)
-			matrix[actual * num_classes + answer]++;
-		if (answer == actual)
-		{
-			hits[actual]++;
-			right++;
-		}
+		cells[actual * num_classes + answer]++;
+		right += answer == actual;
 		mlops_forest_softmax(scoring->margins, num_classes, probabilities);
 		loss -= log(Max((double) probabilities[actual], MIN_PROBABILITY));
 	}
-
-	for (int class = 0; class < num_classes; class++)
-	{
-		if (labels[class] + answers[class] == 0)
-			continue;
-		occurring++;
-		f1 += 2.0 * hits[class] / (double) (labels[class] + answers[class]);
-	}
-
-	if (with_matrix && scoring->num_rows > 0)
+	if (num_classes <= MAX_MATRIX_CLASSES && scoring->num_rows > 0)
 	{
 		appendStringInfoString(details, "\"intervals\": {");
 		add_share_interval(details, "accuracy", right, scoring->num_rows);
 		details->len -= 2;
 		appendStringInfoString(details, "}, \"confusion\": [");
 		for (int i = 0; i < num_classes * num_classes; i++)
-			appendStringInfo(details, "%s" INT64_FORMAT, i > 0 ? ", " : "", matrix[i]);
+			appendStringInfo(details, "%s" INT64_FORMAT, i > 0 ? ", " : "", cells[i]);
 		appendStringInfoChar(details, ']');
 	}
+	matrix = occurring_classes(cells, num_classes);
+
 	add_measure(json, "accuracy", right / n);
 	add_measure(json, "log_loss", loss / n);
-	add_measure(json, "f1_macro", occurring > 0 ? f1 / occurring : NAN);
-	pfree(labels);
-	pfree(answers);
-	pfree(hits);
+	add_measure(json, "precision_macro", mlops_matrix_precision(&matrix));
+	add_measure(json, "recall_macro", mlops_matrix_recall(&matrix));
+	add_measure(json, "f1_macro", mlops_matrix_f1(&matrix));
+	add_measure(json, "mcc", mlops_matrix_mcc(&matrix));
+	pfree(cells);
 	pfree(probabilities);
 	pfree(names);
 }

@@ -36,7 +36,7 @@ SELECT is(string_agg(format('%s %s', feature, verdict), ', '), 'income fail, age
 FROM mlops.drift_report('drift_risk/1', 'SELECT income + 0.5 AS income, age, NULL::text AS region, bad, 0.5 AS score FROM drift_loan WHERE id % 2 = 0;', 'ks');
 SELECT is(string_agg(format('%s %s', feature, method), ', '), 'income ks, age ks, region chi2, bad chi2, score ks,  share_of_features', 'categories are compared by chi2 where a method needs numbers')
 FROM mlops.drift_report('drift_risk/1', 'SELECT * FROM drift_loan', 'ks');
-SELECT is(string_agg(format('%s %s %s', feature, verdict, problem), ', '), 'income insufficient , age insufficient a number in the profile or in the query only, region insufficient not in the query, bad insufficient not in the query, score insufficient not in the query,  insufficient ',
+SELECT is(string_agg(format('%s %s %s', feature, verdict, problem), ', '), 'income insufficient , age insufficient a number in the profile or in the query only, region insufficient not in the query, bad insufficient not in the query, score insufficient the version cannot read the features of the query,  insufficient ',
           'an empty window, a changed type and missing columns are rows that say so')
 FROM mlops.drift_report('drift_risk/1', 'SELECT age::text AS age, income FROM drift_loan WHERE false');
 SELECT throws_ok($$SELECT mlops.drift_report('drift_risk/1', 'DELETE FROM drift_loan')$$, '22023', NULL, 'a query that writes is refused'),

@@ -6,7 +6,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(74);
+SELECT plan(75);
 
 CREATE ROLE mon_owner LOGIN; CREATE ROLE mon_other LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO mon_owner, mon_other;
@@ -40,7 +40,8 @@ SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'DELETE F
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'SELECT 1; SELECT 2', 'at')$$), '22023', 'two statements');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_none', 'mon.loan', 'at')$$), 'ML001', 'no such model');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk/7', 'mon.loan', 'at')$$), 'ML002', 'no such version');
-SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '1 month')$$), 'ML059', 'months have no length');
+SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '1 month 2 days')$$), 'ML059', 'months and days are not added');
+SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '40 days', '1 month')$$), 'ML059', 'days are no multiple of months');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '5 hours', '2 hours')$$), 'ML059', 'no multiple');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '1 second')$$), 'ML059', 'too short');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', time_zone => 'Mars')$$), '22023', 'no such time zone');

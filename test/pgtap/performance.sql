@@ -1,7 +1,7 @@
 -- The performance report: its figures are those of the aggregates, intervals,
 -- test figures and champion, late labels, segments, the undefined cases.
 BEGIN;
-SELECT plan(65);
+SELECT plan(69);
 \ir ../fixtures/stump.sql
 
 CREATE FUNCTION pg_temp.near(value float8, expected float8, tolerance float8 DEFAULT 1e-12) RETURNS boolean LANGUAGE sql AS
@@ -103,6 +103,19 @@ SELECT mlops.import_model('grade', pg_temp.stumps('{a}', '{0,0,0}', '{0.3,0.5,0.
 SELECT ok(pg_temp.near((SELECT value FROM mlops.performance_report('grade/1', 'SELECT a, chr(97 + (a * 3)::integer % 3) AS y FROM loan', 'y') WHERE metric = m.metric), m.value), 'multiclass: ' || m.metric)
 FROM (SELECT mlops.accuracy(y, p) AS accuracy, mlops.f1(y, p) AS f1_macro FROM (SELECT chr(97 + (a * 3)::integer % 3) AS y, mlops.predict_class('grade/1', l) AS p FROM loan l) x) v,
      LATERAL (VALUES ('accuracy', v.accuracy), ('f1_macro', v.f1_macro)) m (metric, value);
+
+SELECT ok(bool_and(abs(e - x) < 1e-9), 'errors of a confusion matrix, as numeric derivatives give them')
+FROM unnest(mlops._matrix_errors('{"matrix": [[50,10,5],[8,60,7],[3,9,48]]}'), '{0.0286782288401,0.0289271053471,0.0287332329005,0.0434793722498}'::float8[]) u (e, x);
+CREATE TEMPORARY TABLE kinds AS
+SELECT i AS id, (i * 7919) % 1009 AS u, chr(97 + (((i * 7919) % 1009 + (i * 104729::bigint) % 1013 / 6) / 400)::integer) AS kind, i % 3 = 0 AS yes FROM generate_series(1, 3000) i;
+SELECT mlops.train('kinds', 'SELECT id, u, kind FROM kinds', 'kind', key => 'id', rounds => 5) \g /dev/null
+SELECT is((SELECT string_agg(metric || ' ' || verdict, ', ') FROM mlops.performance_report('kinds/1', 'SELECT * FROM kinds', 'kind') WHERE test_value IS NOT NULL),
+          'accuracy ok, precision_macro ok, recall_macro ok, f1_macro ok, mcc ok, log_loss ok', 'multiclass: each measure against that of the test rows');
+SELECT is((SELECT string_agg(metric || ' ' || verdict, ', ') FROM mlops.performance_report('kinds/1', 'SELECT u, CASE WHEN id % 2 = 0 THEN ''a'' ELSE kind END AS kind FROM kinds', 'kind')
+           WHERE metric ~ 'macro|mcc'), 'precision_macro fail, recall_macro fail, f1_macro fail, mcc fail', 'which fall');
+SELECT mlops.train('kinds2', 'SELECT id, u, kind = ''a'' AS y FROM kinds', 'y', key => 'id', rounds => 5) \g /dev/null
+SELECT is((SELECT string_agg(verdict, ' ') FROM unnest('{kind = ''a'',(kind = ''a'') = (id % 2 = 0)}'::text[]) y,
+           mlops.performance_report('kinds2/1', format('SELECT u, %s AS y FROM kinds', y), 'y', replicates => 20) WHERE metric = 'mcc'), 'ok fail', 'so does mcc of two classes');
 
 -- A row that says so
 SELECT is((SELECT string_agg(metric || ' ' || verdict, ', ') FROM mlops.performance_report('risk', 'SELECT b, bad FROM loan', 'bad')), 'features insufficient', 'a feature that is missing');

@@ -60,7 +60,8 @@ SELECT results_eq($$SELECT attribute, round(value::numeric, 4), verdict, definit
 SELECT is((SELECT (definition->>'unknown')::integer FROM mlops.quality_report('SELECT NULLIF(amount, 7) AS amount FROM base', rules => '{"a": "amount >= 0"}') WHERE metric = 'rule'),
           (SELECT count(*)::integer FROM base WHERE amount = 7), 'where a rule is unknown is counted');
 SELECT throws_ok($$SELECT * FROM mlops.quality_report('SELECT * FROM base', rules => '{"a": "amount >"}')$$, '42601', NULL, 'a rule that is no expression');
-SELECT throws_ok($$SELECT * FROM mlops.quality_report('SELECT * FROM base', rules => '{"a": "nothing > 1"}')$$, '42703', NULL, 'a rule about no column');
+SELECT results_eq($$SELECT attribute, verdict, definition->>'error' FROM mlops.quality_report('SELECT * FROM base', rules => '{"a": "nothing > 1", "b": "amount >= 0", "c": "kind > 1"}') WHERE metric = 'rule'$$,
+                  $$VALUES ('a', 'fail', 'column "nothing" does not exist'), ('b', 'ok', NULL), ('c', 'fail', 'operator does not exist: text > integer')$$, 'a rule about a column that is not there, or has another type');
 SELECT throws_ok($$SELECT * FROM mlops.quality_report('SELECT * FROM base', rules => '["amount > 1"]')$$, '22023', NULL, 'rules have names');
 
 -- Against a version

@@ -67,7 +67,7 @@ SELECT is((SELECT count(*) FROM first), 1::bigint, 'one row');
 SELECT is((SELECT model::text FROM first), 'first/1', 'the reference');
 SELECT is((SELECT version FROM first), 1, 'the version');
 SELECT is((SELECT keys(metrics) FROM first),
-          '{accuracy,auc,base_rate,brier,f1,gini,ks,log_loss,n_test,n_train,pr_auc,precision,recall}',
+          '{accuracy,auc,base_rate,brier,f1,gini,ks,log_loss,mcc,n_test,n_train,pr_auc,precision,recall}',
           'the measures of a binary model');
 SELECT ok((SELECT (metrics->>'auc')::float8 BETWEEN 0.85 AND 1 FROM first), 'it learned something');
 SELECT is(task('first'), 'binary', 'the model is made, with its task');
@@ -156,7 +156,7 @@ SELECT is(classes('kinds'), '{B,a,c}', 'classes in order of bytes');
 SELECT is(run_record('kinds')->'params'->>'objective', 'multi:softprob', 'objective of more classes');
 SELECT is(run_record('kinds')->'params'->>'num_class', '3', 'their number');
 SELECT is((SELECT keys(v.metrics) FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id WHERE m.name = 'kinds'),
-          '{accuracy,f1_macro,log_loss,n_test,n_train}', 'the measures of a multiclass model');
+          '{accuracy,f1_macro,log_loss,mcc,n_test,n_train,precision_macro,recall_macro}', 'the measures of a multiclass model');
 SELECT ok((SELECT (metrics->>'accuracy')::float8 > 0.95 AND (metrics->>'f1_macro')::float8 > 0.95
            FROM mlops.train('kinds', 'SELECT id, age, income, kind FROM loan', 'kind', key => 'id', rounds => 10)), 'it learned something');
 CREATE TEMP TABLE kinds AS
