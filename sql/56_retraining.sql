@@ -79,7 +79,7 @@ REVOKE ALL ON FUNCTION mlops._plan_retrain(mlops.modelref, text, text, text) FRO
 
 -- A statement that reads no row of the query which a training would read, and
 -- fails as it would: for whoever plans one for later.
-CREATE FUNCTION mlops._probe_training(model text, query text, function text) RETURNS jsonb
+CREATE FUNCTION mlops._probe_training(model text, query text, functions text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -89,7 +89,7 @@ DECLARE
 BEGIN
     SELECT string_agg(DISTINCT p.proname, ' and ') INTO missing
     FROM pg_proc p
-    WHERE p.pronamespace = 'mlops'::regnamespace AND p.proname IN ('train', function)
+    WHERE p.pronamespace = 'mlops'::regnamespace AND p.proname = ANY ('{train}' || string_to_array(functions, ','))
       AND NOT has_function_privilege(mlops._caller(), p.oid, 'EXECUTE');
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'permission denied for function mlops.%', missing
@@ -102,6 +102,8 @@ COMMENT ON FUNCTION mlops._probe_training(text, text, text) IS
     'Statement that fails if the caller could not train a version again, and its search_path; errors as of mlops.retrain().';
 REVOKE ALL ON FUNCTION mlops._probe_training(text, text, text) FROM PUBLIC;
 
+-- A retraining that was queued ends here (sql/93_retrain_rule.sql).
+--
 -- The new version is the challenger if nobody is: if the model has none, or the
 -- one it had is the champion now.  What the policy of that alias does not allow
 -- does not undo the training.
@@ -139,11 +141,33 @@ BEGIN
             note := format('not challenger: %s', SQLERRM);
         END;
     END IF;
+    IF plan ? 'retraining' THEN
+        request := mlops._end_retraining((plan->>'retraining')::bigint, target);
+        note := (SELECT concat_ws('; ', t.note, _finish_retraining.note) FROM mlops.retraining t WHERE t.new_version_id = target);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION mlops._finish_retraining(jsonb, integer) IS
     'Makes a version that was trained again the challenger if there is none.';
 REVOKE ALL ON FUNCTION mlops._finish_retraining(jsonb, integer) FROM PUBLIC;
+
+-- What the package of a request has of the retraining that made its version:
+-- why, and the figures of the version that was champion then.
+CREATE FUNCTION mlops._package_retraining(version_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$
+BEGIN
+    RETURN coalesce((SELECT jsonb_build_object('retraining', jsonb_build_object(
+                                'id', t.id, 'reason', t.reason, 'evidence', t.evidence,
+                                'from_version', v.version, 'from_metrics', v.metrics))
+                     FROM mlops.retraining t JOIN mlops.version v ON v.id = t.version_id
+                     WHERE t.new_version_id = _package_retraining.version_id), '{}');
+END
+$$;
+COMMENT ON FUNCTION mlops._package_retraining(bigint) IS
+    'Member retraining of the package of a version that a retraining made, an empty object for others.';
+REVOKE ALL ON FUNCTION mlops._package_retraining(bigint) FROM PUBLIC;
 
 CREATE FUNCTION mlops.retrain(model mlops.modelref, query text DEFAULT NULL, reason text DEFAULT NULL,
                               change_ref text DEFAULT NULL,

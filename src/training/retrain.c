@@ -24,13 +24,17 @@
 #include "utils/lsyscache.h"
 
 #include "caller.h"
+#include "training/retrain.h"
 #include "training/train.h"
 
 PG_FUNCTION_INFO_V1(mlops_retrain);
+PG_FUNCTION_INFO_V1(mlops_perform_retraining);
 
-/* a text or number in a JSON object as text, NULL if there is none */
-static char *
-text_field(Jsonb *object, const char *key)
+/*
+ * A text or number in a JSON object as text, NULL if there is none.
+ */
+char *
+mlops_plan_text(Jsonb *object, const char *key)
 {
 	JsonbValue	value;
 
@@ -43,9 +47,11 @@ text_field(Jsonb *object, const char *key)
 	return NULL;
 }
 
-/* what a private function gives, which is never NULL */
-static Jsonb *
-call_for_plan(const char *name, int nargs, const Oid *types, const NullableDatum *args)
+/*
+ * What a private function gives, which is never NULL.
+ */
+Jsonb *
+mlops_plan_call(const char *name, int nargs, const Oid *types, const NullableDatum *args)
 {
 	bool		isnull;
 	Datum		result = mlops_call_private(name, nargs, types, args, &isnull);
@@ -60,8 +66,8 @@ call_for_plan(const char *name, int nargs, const Oid *types, const NullableDatum
  * that of the session), and return the first column of its one row as an
  * integer, 0 if there is no row.
  */
-static int64
-execute_as_caller(const char *statement, const char *path, bool read_only)
+int64
+mlops_execute_as_caller(const char *statement, const char *path, bool read_only)
 {
 	int			level = NewGUCNestLevel();
 	bool		save_read_only = XactReadOnly;
@@ -89,6 +95,24 @@ execute_as_caller(const char *statement, const char *path, bool read_only)
 }
 
 /*
+ * After an error in an internal subtransaction: end it, and throw the error in
+ * the transaction around it, whose context and resource owner these are.
+ */
+void
+mlops_undo_and_rethrow(MemoryContext context, ResourceOwner owner)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	ReThrowError(error);
+}
+
+/*
  * Train as a plan says, and record it; the row of mlops.retrain().
  */
 static Datum
@@ -97,13 +121,13 @@ carry_out(Jsonb *plan, bool *isnull)
 	const Oid	types[] = {JSONBOID, INT4OID};
 	NullableDatum args[lengthof(types)] = {{0}};
 
-	char	   *statement = text_field(plan, "statement");
-	char	   *path = text_field(plan, "path");
+	char	   *statement = mlops_plan_text(plan, "statement");
+	char	   *path = mlops_plan_text(plan, "path");
 
-	mlops_train_follows(pg_strtoint64(text_field(plan, "run")));
+	mlops_train_follows(pg_strtoint64(mlops_plan_text(plan, "run")));
 	PG_TRY();
 	{
-		args[1].value = Int32GetDatum((int32) execute_as_caller(statement, path, false));
+		args[1].value = Int32GetDatum((int32) mlops_execute_as_caller(statement, path, false));
 	}
 	PG_FINALLY();
 	{
@@ -125,5 +149,17 @@ mlops_retrain(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("mlops.retrain()");
 	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &nargs);
-	return carry_out(call_for_plan("_plan_retrain", nargs, types, fcinfo->args), &fcinfo->isnull);
+	return carry_out(mlops_plan_call("_plan_retrain", nargs, types, fcinfo->args), &fcinfo->isnull);
+}
+
+/*
+ * SQL: mlops.perform_retraining(retraining).
+ */
+Datum
+mlops_perform_retraining(PG_FUNCTION_ARGS)
+{
+	const Oid	type = INT8OID;
+
+	PreventCommandIfReadOnly("mlops.perform_retraining()");
+	return carry_out(mlops_plan_call("_plan_retraining", 1, &type, fcinfo->args), &fcinfo->isnull);
 }
