@@ -800,9 +800,15 @@ COMMENT ON FUNCTION mlops._remove_job(bigint) IS 'Removes a job, if it is there,
 REVOKE ALL ON FUNCTION mlops._remove_job(bigint) FROM PUBLIC;
 
 CREATE FUNCTION mlops._unschedule(name text) RETURNS void
-    LANGUAGE SQL SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT mlops._remove_job((mlops._lock_job(name)).id) $$;
+AS $$
+DECLARE
+    j mlops.job := mlops._lock_job(name);
+BEGIN
+    PERFORM mlops._remove_job(j.id);
+END
+$$;
 COMMENT ON FUNCTION mlops._unschedule(text) IS 'Body of mlops.unschedule().';
 REVOKE ALL ON FUNCTION mlops._unschedule(text) FROM PUBLIC;
 

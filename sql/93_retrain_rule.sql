@@ -369,7 +369,10 @@ BEGIN
             THEN 'Of the arguments, max_age, metric and time_column are texts, the others are numbers.'
         WHEN EXISTS (SELECT FROM jsonb_each_text(arguments) a
                      WHERE a.key IN ('check', 'times', 'rows') AND a.value !~ '^[1-9][0-9]{0,17}$')
-            THEN 'A check, times and rows are positive whole numbers.'
+            THEN 'A check, times and rows are positive whole numbers.' END;
+    -- the casts below need what was checked above
+    problem := CASE
+        WHEN problem IS NOT NULL THEN problem
         WHEN kind IN ('check', 'performance') AND NOT EXISTS (
                  SELECT FROM mlops.monitor_check c JOIN mlops.monitor o ON o.id = c.monitor_id
                  WHERE c.id = (arguments->>'check')::bigint AND c.dropped_at IS NULL AND o.model_id = _check_rule.model_id
