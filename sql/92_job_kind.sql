@@ -4,7 +4,7 @@
 
 -- A statement that scores no row and fails as a run would.
 CREATE FUNCTION mlops._probe_scoring(model text, source text, target text, keys text[]) RETURNS text
-    LANGUAGE SQL STABLE SECURITY DEFINER
+    LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format('SELECT s.rows_scored FROM mlops.score(model => %L, query => %L, target => %L, keys => %L::pg_catalog.text[]) s',

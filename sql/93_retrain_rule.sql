@@ -195,7 +195,8 @@ DECLARE
 BEGIN
     PERFORM mlops._recipe(champion, query, reason);
     PERFORM mlops._remove_job(t.job_id) FROM mlops.retraining t
-    WHERE t.model_id = _open_job.model_id AND t.ended_at IS NULL AND t.owner_name = mlops._caller();
+    WHERE t.model_id = _open_job.model_id AND t.ended_at IS NULL
+      AND t.owner = (SELECT o.oid FROM pg_roles o WHERE o.rolname = mlops._caller());
     SELECT j.job INTO new_job
     FROM mlops._make_job('training', format('retraining %s', new_id), 'manual',
                          format('SELECT * FROM mlops.perform_retraining(%s)', new_id), retries => 1) j;
@@ -561,8 +562,9 @@ BEGIN
         PERFORM mlops._lock_rule(rule, false);
     END IF;
     FOR r IN SELECT x.* FROM mlops.retrain_rule x
-             WHERE x.model_id = target AND x.kind = 'labels' AND x.enabled AND x.owner_name = mlops._caller()
-               AND x.id = coalesce(rule, x.id) ORDER BY x.id LOOP
+             WHERE x.model_id = target AND x.kind = 'labels' AND x.enabled AND x.id = coalesce(rule, x.id)
+               AND x.owner = (SELECT o.oid FROM pg_roles o WHERE o.rolname = mlops._caller())
+             ORDER BY x.id LOOP
         recipe := mlops._recipe(champion, r.query, r.reason);
         result := result || jsonb_build_object('rule', r.id, 'path', recipe->'path', 'statement',
             format(E'SELECT pg_catalog.count(*) FROM (%s\n) q WHERE q.%I IS NOT NULL', recipe->>'query', recipe->>'label')

@@ -35,13 +35,13 @@ PG_FUNCTION_INFO_V1(mlops_add_retrain_rule);
 PG_FUNCTION_INFO_V1(mlops_check_retrain_rules);
 
 /*
- * error_context_stack callback
+ * error_context_stack callback; the argument is the name of the role
  */
 static void
 trial_context(void *arg)
 {
 	errcontext("trial of what a job will do, in a new session of role \"%s\"",
-			   GetUserNameFromId(GetUserId(), false));
+			   (const char *) arg);
 }
 
 /*
@@ -53,7 +53,11 @@ try_statement(const char *statement, const char *path)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	ErrorContextCallback callback = {.callback = trial_context,.previous = error_context_stack};
+	ErrorContextCallback callback = {
+		.callback = trial_context,
+		.arg = GetUserNameFromId(GetUserId(), false),
+		.previous = error_context_stack
+	};
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
