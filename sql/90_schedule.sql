@@ -779,25 +779,20 @@ COMMENT ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, in
     'Makes a job, an SQL command that runs by itself as its owner: on a schedule ("*/5 * * * *", "every 5 minutes", "once at 2027-01-31 18:00", "manual") in a time zone; returns the time of its first run; errors ML060, 42710, 42501, 22023, 22004 and 42602.';
 REVOKE ALL ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) FROM PUBLIC;
 
-CREATE FUNCTION mlops._remove_job(job bigint) RETURNS void
+CREATE FUNCTION mlops._remove_job(j mlops.job) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    j mlops.job;
 BEGIN
-    DELETE FROM mlops.job x WHERE x.id = job RETURNING x.* INTO j;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
+    DELETE FROM mlops.job x WHERE x.id = j.id;
     UPDATE mlops.job_run r
     SET status = 'cancelled', finished_at = mlops._now(), settled = true, message = 'the job was unscheduled'
     WHERE r.job_id = j.id AND r.finished_at IS NULL AND r.status = 'queued';
     PERFORM mlops._audit(action => 'job.unschedule', subject => j.name, state_before => mlops._job_state(j));
 END
 $$;
-COMMENT ON FUNCTION mlops._remove_job(bigint) IS 'Removes a job, if it is there, and what of it waits to run.';
-REVOKE ALL ON FUNCTION mlops._remove_job(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._remove_job(mlops.job) IS 'Removes a job and what of it waits to run.';
+REVOKE ALL ON FUNCTION mlops._remove_job(mlops.job) FROM PUBLIC;
 
 CREATE FUNCTION mlops._unschedule(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -806,7 +801,7 @@ AS $$
 DECLARE
     j mlops.job := mlops._lock_job(name);
 BEGIN
-    PERFORM mlops._remove_job(j.id);
+    PERFORM mlops._remove_job(j);
 END
 $$;
 COMMENT ON FUNCTION mlops._unschedule(text) IS 'Body of mlops.unschedule().';

@@ -194,7 +194,7 @@ DECLARE
     at timestamptz := mlops._now();
 BEGIN
     PERFORM mlops._recipe(champion, query, reason);
-    PERFORM mlops._remove_job(t.job_id) FROM mlops.retraining t
+    PERFORM mlops._remove_job(j) FROM mlops.retraining t JOIN mlops.job j ON j.id = t.job_id
     WHERE t.model_id = _open_job.model_id AND t.ended_at IS NULL
       AND t.owner = (SELECT o.oid FROM pg_roles o WHERE o.rolname = mlops._caller());
     SELECT j.job INTO new_job
@@ -324,7 +324,7 @@ BEGIN
     SET new_version_id = made, note = problem, ended_at = mlops._now(), ended_by = session_user
     WHERE x.id = t.id;
     PERFORM mlops._tell_retraining(t.id, 'end', before);
-    PERFORM mlops._remove_job(t.job_id);
+    PERFORM mlops._remove_job(j) FROM mlops.job j WHERE j.id = t.job_id;
     RETURN CASE WHEN problem IS NULL
                 THEN mlops._open_request(t.model_id, 'promotion', 'champion', made, NULL, t.reason, t.change_ref, 1) END;
 END
@@ -519,7 +519,7 @@ BEGIN
     SET dropped_at = clock_timestamp(), dropped_by = session_user, drop_reason = _drop_retrain_rule.reason, enabled = false
     WHERE x.id = rule
     RETURNING x.* INTO r;
-    PERFORM mlops._remove_job(r.job_id);
+    PERFORM mlops._remove_job(j) FROM mlops.job j WHERE j.id = r.job_id;
     PERFORM mlops._audit(action => 'retrain_rule.drop', model => locked.model, subject => r.id::text,
                          reason => _drop_retrain_rule.reason, state_before => before,
                          state_after => mlops._retrain_rule_state(r));
@@ -580,9 +580,9 @@ COMMENT ON FUNCTION mlops._plan_retrain_rules(text, bigint) IS
     'Statements of the caller''s rules about new labels; errors 42501, 42704, 55000, ML001, ML003 and ML073.';
 REVOKE ALL ON FUNCTION mlops._plan_retrain_rules(text, bigint) FROM PUBLIC;
 
--- Whether a rule holds for a version, with what shows it.  Of checks, runs of
--- their monitor about this version count that no earlier retraining of the
--- rule has used; verdicts that are insufficient say nothing.
+-- Whether a rule holds for a version, with what shows it.  Of checks, windows
+-- that were compared with this version count, from those on that an earlier
+-- retraining of the rule has used; verdicts that are insufficient say nothing.
 CREATE FUNCTION mlops._rule_evidence(r mlops.retrain_rule, champion bigint, counts jsonb, OUT due boolean, OUT message text,
                                      OUT evidence jsonb)
     LANGUAGE plpgsql STABLE
@@ -590,18 +590,18 @@ CREATE FUNCTION mlops._rule_evidence(r mlops.retrain_rule, champion bigint, coun
 AS $$
 DECLARE
     a jsonb := r.arguments;
-    used bigint;
+    used timestamptz;
     age interval;
     found_rows bigint;
 BEGIN
     CASE
     WHEN r.kind IN ('check', 'performance') THEN
-        SELECT max((t.evidence->>'last_run')::bigint) INTO used
+        SELECT max((t.evidence->>'until')::timestamptz) INTO used
         FROM mlops.retraining t WHERE t.rule_id = r.id AND t.ended_at IS NOT NULL;
         WITH look AS (
             SELECT DISTINCT ON (m.window_end, m.window_start) m.id, m.window_start, m.window_end
             FROM mlops.monitor_run m JOIN mlops.monitor_check c ON c.monitor_id = m.monitor_id
-            WHERE c.id = (a->>'check')::bigint AND m.version_id = champion AND m.id > coalesce(used, 0)
+            WHERE c.id = (a->>'check')::bigint AND m.version_id = champion AND m.window_end > coalesce(used, '-infinity')
             ORDER BY m.window_end, m.window_start, m.attempt DESC
         ), judged AS (
             SELECT l.id, l.window_start, l.window_end, x.results, x.bad,
@@ -628,7 +628,7 @@ BEGIN
                                   'check_results', (SELECT jsonb_agg(e.value ORDER BY (e.value->>'id')::bigint)
                                                     FROM judged b, jsonb_array_elements(b.results) e
                                                     WHERE b.bad AND b.streak = j.streak),
-                                  'last_run', max(j.id)),
+                                  'until', mlops._utc(max(j.window_end))),
                format('check %s failed for %s windows in a row', a->>'check', count(*))
         INTO evidence, message
         FROM judged j WHERE j.bad GROUP BY j.streak HAVING count(*) >= (a->>'times')::integer
