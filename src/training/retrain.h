@@ -8,7 +8,7 @@
 #ifndef MLOPS_RETRAIN_H
 #define MLOPS_RETRAIN_H
 
-#include "compat.h"
+#include "postgres.h"
 
 #include "utils/jsonb.h"
 #include "utils/resowner.h"
