@@ -46,15 +46,18 @@ REVOKE ALL ON PROCEDURE mlops.score_batches(mlops.modelref, text, text, text[], 
 -- It shows what the role that calls it may see.
 CREATE FUNCTION mlops.progress(OUT pid integer, OUT role name, OUT kind text, OUT model text, OUT version integer,
                                OUT phase text, OUT done bigint, OUT expected bigint, OUT unit text, OUT metric text,
-                               OUT started_at timestamp with time zone) RETURNS SETOF record
+                               OUT started_at timestamp with time zone, OUT job text, OUT run bigint, OUT monitor text,
+                               OUT "check" bigint, OUT window_start timestamp with time zone,
+                               OUT window_end timestamp with time zone) RETURNS SETOF record
     LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'mlops_progress';
 COMMENT ON FUNCTION mlops.progress() IS 'The rows of the view mlops.progress.';
 
 CREATE VIEW mlops.progress WITH (security_barrier) AS
-    SELECT p.pid, p.role, p.kind, p.model, p.version, p.phase, p.done, p.expected, p.unit, p.metric, p.started_at
+    SELECT p.pid, p.role, p.kind, p.model, p.version, p.phase, p.done, p.expected, p.unit, p.metric, p.started_at,
+           p.job, p.run, p.monitor, p."check", p.window_start, p.window_end
     FROM mlops.progress() p;
 COMMENT ON VIEW mlops.progress IS
-    'What is running now in this database: scoring runs and trainings with their phase, how many rows or rounds are done and expected, and the last metric; those of the viewer''s own roles, or all for members of pg_read_all_stats; empty if mlops is not preloaded.';
+    'What is running now in this database: scoring runs, trainings and monitors with their phase, how many rows, rounds or checks are done and expected, the last metric, the run of a job that does it, and of a monitor the check in hand with its window; those of the viewer''s own roles, or all for members of pg_read_all_stats; empty if mlops is not preloaded.';
 
 GRANT SELECT ON mlops.progress TO PUBLIC;

@@ -233,6 +233,7 @@ AS $$
                           'previous_version', (SELECT p.version FROM mlops.alias a
                                                JOIN mlops.version p ON p.id = a.version_id
                                                WHERE a.model_id = m.id AND a.alias = _package.alias))
+                   || mlops._package_retraining(v.id)
                FROM mlops.version v WHERE v.id = _package.version_id)
            WHEN 'policy' THEN jsonb_build_object(
                'before', (SELECT mlops._policy_row(p) FROM mlops.policy p

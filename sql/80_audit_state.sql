@@ -347,7 +347,7 @@ AS $$
                        ('traffic', 40), ('golden_row', 56),
                        ('profile_column', 56),
                        ('monitor', 40), ('monitor_check', 40), ('monitor_run', 56), ('check_result', 56),
-                       ('alert', 40)) t (name, bits),
+                       ('alert', 40), ('retrain_rule', 40), ('retraining', 40)) t (name, bits),
                (VALUES ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) b (event, bit)
           WHERE t.bits & b.bit <> 0) w
     WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
@@ -358,6 +358,7 @@ AS $$
     FROM (VALUES ('privilege', '_set_role'), ('policy', '_set_approver_roles'), ('suspension', '_check_set_once'),
                  ('safety_action', '_check_set_once'), ('gate', '_check_set_once'),
                  ('monitor', '_set_monitor_owner'), ('monitor_check', '_check_set_once'),
+                 ('retrain_rule', '_set_monitor_owner'), ('retraining', '_set_monitor_owner'), ('retraining', '_check_set_once'),
                  ('request', '_check_transition')) w (name, called)
     WHERE NOT EXISTS (SELECT FROM guard g JOIN relation r ON r.oid = g.tgrelid
                       WHERE r.ours AND r.relname = w.name AND g.ours AND g.calls = w.called)

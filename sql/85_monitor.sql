@@ -48,7 +48,7 @@ CREATE TABLE mlops.monitor_check (
     fail numeric CHECK (fail OPERATOR(pg_catalog.>) '-infinity' AND fail OPERATOR(pg_catalog.<) 'infinity'),
     min_rows integer NOT NULL CHECK (min_rows OPERATOR(pg_catalog.>) 0),
     on_failure text NOT NULL
-        CHECK (on_failure OPERATOR(pg_catalog.=) ANY (ARRAY['nothing', 'alert', 'suspend', 'rollback', 'call'])),
+        CHECK (on_failure OPERATOR(pg_catalog.=) ANY (ARRAY['nothing', 'alert', 'suspend', 'rollback', 'retrain', 'call'])),
     function text,
     created_at timestamp with time zone NOT NULL,
     created_by name NOT NULL,
@@ -757,8 +757,8 @@ BEGIN
             THEN 'Thresholds need to know of which metrics they are.'
         WHEN min_rows < 1 THEN 'There is at least one row.'
         WHEN mlops._check_problem(o, kind, arguments) IS NOT NULL THEN mlops._check_problem(o, kind, arguments)
-        WHEN on_failure NOT IN ('nothing', 'alert', 'suspend', 'rollback', 'call')
-            THEN 'On failure: nothing, alert, suspend, rollback or call.'
+        WHEN on_failure NOT IN ('nothing', 'alert', 'suspend', 'rollback', 'retrain', 'call')
+            THEN 'On failure: nothing, alert, suspend, rollback, retrain or call.'
         WHEN on_failure = 'rollback' AND o.reference LIKE '%/%'
             THEN 'A monitor of one version has no alias to roll back.'
         WHEN (on_failure = 'call') <> (function IS NOT NULL) THEN 'A function is named to be called, and only then.'
@@ -792,7 +792,7 @@ CREATE FUNCTION mlops.add_check(monitor text, kind text, arguments jsonb DEFAULT
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.add_check(text, text, jsonb, numeric, numeric, integer, text, regproc) IS
-    'Adds a check to a monitor and returns its id: a report of kind drift, domain, quality, poisoning, probing, performance or bias with its arguments, thresholds, the rows that a verdict needs, and what happens on failure: nothing, alert, suspend, rollback or call (a function of one jsonb), all but the first with an alert; needs to be the monitor''s owner and privilege manage; errors ML057, 22004, 22023 and 42501.';
+    'Adds a check to a monitor and returns its id: a report of kind drift, domain, quality, poisoning, probing, performance or bias with its arguments, thresholds, the rows that a verdict needs, and what happens on failure: nothing, alert, suspend, rollback, retrain (queue a retraining of the champion) or call (a function of one jsonb), all but the first with an alert; needs to be the monitor''s owner and privilege manage; errors ML057, 22004, 22023 and 42501.';
 REVOKE ALL ON FUNCTION mlops.add_check(text, text, jsonb, numeric, numeric, integer, text, regproc) FROM PUBLIC;
 
 CREATE FUNCTION mlops._drop_check("check" bigint) RETURNS void
@@ -1389,6 +1389,8 @@ BEGIN
         PERFORM mlops.suspend(action->>'model', action->>'reason');
     WHEN 'rollback' THEN
         PERFORM mlops.rollback(action->>'model', action->>'alias', action->>'reason');
+    WHEN 'retrain' THEN
+        PERFORM mlops.queue_retraining(action->>'model', reason => action->>'reason', alert => (action->>'alert')::bigint);
     WHEN 'call' THEN
         -- it may be another one by now
         IF NOT mlops._trusts_function((SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user),

@@ -39,13 +39,14 @@ REVOKE ALL ON FUNCTION mlops._last_run(text, timestamp with time zone, timestamp
 --
 -- Tables
 --
--- kind says what column command holds.  What counts of the owner is the OID,
+-- kind says what column command does, for people.  What counts of the owner is the OID,
 -- as in mlops.privilege; a dump has the name.
 CREATE SEQUENCE mlops.job_id_seq;
 CREATE TABLE mlops.job (
     id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.job_id_seq'::pg_catalog.regclass),
     name text NOT NULL UNIQUE CHECK (name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]{1,100}$'),
-    kind text NOT NULL DEFAULT 'sql' CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['sql'])),
+    kind text NOT NULL DEFAULT 'sql'
+        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['sql', 'monitor', 'scoring', 'training'])),
     owner oid NOT NULL,
     owner_name name NOT NULL,
     schedule text NOT NULL,
@@ -688,11 +689,13 @@ $$;
 COMMENT ON FUNCTION mlops._check_job(mlops.job) IS 'Error 22023 or 42602 if a job is not valid.';
 REVOKE ALL ON FUNCTION mlops._check_job(mlops.job) FROM PUBLIC;
 
-CREATE FUNCTION mlops._schedule(name text, schedule text, command text, time_zone text, timeout interval,
-                                retries integer, retry_delay interval, overlap text, missed text, priority integer,
-                                max_failures integer, enabled boolean, owner text)
-    RETURNS timestamp with time zone
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION mlops._make_job(kind text, name text, schedule text, command text, time_zone text DEFAULT NULL,
+                                timeout interval DEFAULT NULL, retries integer DEFAULT 3,
+                                retry_delay interval DEFAULT '10 seconds', overlap text DEFAULT 'skip',
+                                missed text DEFAULT 'once', priority integer DEFAULT 0,
+                                max_failures integer DEFAULT NULL, enabled boolean DEFAULT true,
+                                owner text DEFAULT NULL, OUT job bigint, OUT next_run_at timestamp with time zone)
+    LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -709,7 +712,7 @@ BEGIN
     j.owner := mlops._role(j.owner_name);
     PERFORM mlops._require_job_owner(j.owner, name);
     j.name := name;
-    j.kind := 'sql';
+    j.kind := kind;
     j.schedule := schedule;
     j.time_zone := coalesce(time_zone, current_setting('TimeZone'));
     j.command := command;
@@ -741,8 +744,24 @@ BEGIN
             USING ERRCODE = 'duplicate_object', HINT = 'Change it by mlops.alter_job().';
     END IF;
     PERFORM mlops._audit(action => 'job.schedule', subject => name, state_after => mlops._job_state(j));
-    RETURN j.next_run_at;
+    job := j.id;
+    next_run_at := j.next_run_at;
 END
+$$;
+COMMENT ON FUNCTION mlops._make_job(text, text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) IS
+    'Makes a job of a kind; its id and the time of its first run.';
+REVOKE ALL ON FUNCTION mlops._make_job(text, text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) FROM PUBLIC;
+
+CREATE FUNCTION mlops._schedule(name text, schedule text, command text, time_zone text, timeout interval,
+                                retries integer, retry_delay interval, overlap text, missed text, priority integer,
+                                max_failures integer, enabled boolean, owner text)
+    RETURNS timestamp with time zone
+    LANGUAGE SQL SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT j.next_run_at
+    FROM mlops._make_job('sql', name, schedule, command, time_zone, timeout, retries, retry_delay, overlap, missed,
+                         priority, max_failures, enabled, owner) j
 $$;
 COMMENT ON FUNCTION mlops._schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) IS
     'Body of mlops.schedule().';
@@ -825,6 +844,8 @@ BEGIN
     j.schedule := coalesce(schedule, old.schedule);
     j.time_zone := coalesce(time_zone, old.time_zone);
     j.command := coalesce(command, old.command);
+    -- what somebody wrote can be anything
+    j.kind := CASE WHEN j.command = old.command THEN old.kind ELSE 'sql' END;
     j.enabled := coalesce(enabled, old.enabled);
     j.priority := coalesce(priority, old.priority);
     j.overlap := coalesce(overlap, old.overlap);
@@ -862,7 +883,7 @@ BEGIN
     END IF;
     BEGIN
         UPDATE mlops.job x
-        SET name = j.name, schedule = j.schedule, time_zone = j.time_zone, command = j.command, enabled = j.enabled,
+        SET name = j.name, kind = j.kind, schedule = j.schedule, time_zone = j.time_zone, command = j.command, enabled = j.enabled,
             priority = j.priority, overlap = j.overlap, missed = j.missed, timeout = j.timeout, retries = j.retries,
             retry_delay = j.retry_delay, max_failures = j.max_failures, changed_at = j.changed_at,
             owner = j.owner, owner_name = j.owner_name, next_run_at = j.next_run_at, failures = j.failures,
@@ -928,9 +949,8 @@ BEGIN
         RAISE EXCEPTION 'permission denied to schedule monitor "%"', monitor.name
             USING ERRCODE = 'insufficient_privilege', HINT = 'It needs the right to execute mlops.schedule().';
     END IF;
-    PERFORM mlops._schedule(job_name, schedule, format('SELECT mlops.run_monitor(%L)', monitor.name), monitor.time_zone, NULL, 3,
-                            interval '10 seconds', 'skip', 'once', 0, NULL, true, NULL);
-    RETURN (SELECT j.id FROM mlops.job j WHERE j.name = job_name);
+    RETURN (SELECT j.job FROM mlops._make_job('monitor', job_name, schedule, format('SELECT mlops.run_monitor(%L)', monitor.name),
+                                              time_zone => monitor.time_zone) j);
 END
 $$;
 COMMENT ON FUNCTION mlops._schedule_monitor(mlops.monitor, text) IS

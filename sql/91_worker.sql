@@ -5,9 +5,7 @@
 CREATE VIEW mlops.jobs WITH (security_barrier) AS
     SELECT j.id,
            j.name AS job,
-           CASE WHEN EXISTS (SELECT FROM mlops.monitor o
-                             WHERE o.job_id OPERATOR(pg_catalog.=) j.id AND o.dropped_at IS NULL) THEN 'monitor'
-                ELSE j.kind END AS kind,
+           j.kind,
            pg_catalog.pg_get_userbyid(j.owner) AS owner,
            j.schedule,
            j.time_zone,

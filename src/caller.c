@@ -102,6 +102,27 @@ invoke(FunctionCallInfo fcinfo)
 }
 
 /*
+ * Call a private function by its name and types for a public one, or for C if
+ * resultinfo is NULL.
+ */
+static Datum
+call_by_name(const char *name, int nargs, const Oid *types, const NullableDatum *args,
+			 Node *resultinfo, bool *isnull)
+{
+	FmgrInfo	flinfo;
+	Datum		result;
+	FunctionCallInfo call = palloc(SizeForFunctionCallInfo(nargs));
+
+	fmgr_info(find_private(name, buildoidvector(types, nargs)), &flinfo);
+	InitFunctionCallInfoData(*call, &flinfo, nargs, InvalidOid, NULL, resultinfo);
+	for (int i = 0; i < nargs; i++)
+		call->args[i] = args[i];
+	result = invoke(call);
+	*isnull = call->isnull;
+	return result;
+}
+
+/*
  * Call a private function from C.  The result lives in the caller's memory
  * context; *isnull says whether it is NULL.
  */
@@ -109,17 +130,17 @@ Datum
 mlops_call_private(const char *name, int nargs, const Oid *types,
 				   const NullableDatum *args, bool *isnull)
 {
-	FmgrInfo	flinfo;
-	Datum		result;
-	FunctionCallInfo call = palloc(SizeForFunctionCallInfo(nargs));
+	return call_by_name(name, nargs, types, args, NULL, isnull);
+}
 
-	fmgr_info(find_private(name, buildoidvector(types, nargs)), &flinfo);
-	InitFunctionCallInfoData(*call, &flinfo, nargs, InvalidOid, NULL, NULL);
-	for (int i = 0; i < nargs; i++)
-		call->args[i] = args[i];
-	result = invoke(call);
-	*isnull = call->isnull;
-	return result;
+/*
+ * Let a private function give the rows of the public one in progress.
+ */
+Datum
+mlops_call_private_set(FunctionCallInfo fcinfo, const char *name, int nargs, const Oid *types,
+					   const NullableDatum *args)
+{
+	return call_by_name(name, nargs, types, args, fcinfo->resultinfo, &fcinfo->isnull);
 }
 
 /*

@@ -44,10 +44,12 @@ PG_FUNCTION_INFO_V1(mlops_progress);
 
 #define MAX_NESTED		8
 #define METRIC_SIZE		128
+#define JOB_SIZE		401		/* 100 characters */
 
 static const char *const work_names[] = {
 	[MLOPS_WORK_SCORE] = "score",
-	[MLOPS_WORK_TRAIN] = "train"
+	[MLOPS_WORK_TRAIN] = "train",
+	[MLOPS_WORK_MONITOR] = "monitor"
 };
 
 /* the words of a phase, and the unit of what is done, if anything is counted */
@@ -62,7 +64,8 @@ static const struct
 	[MLOPS_PHASE_STORING] = {"storing", NULL},
 	[MLOPS_PHASE_BOOSTING] = {"boosting", "rounds"},
 	[MLOPS_PHASE_SCORING] = {"scoring", "rows"},
-	[MLOPS_PHASE_MEASURING] = {"measuring", NULL}
+	[MLOPS_PHASE_MEASURING] = {"measuring", NULL},
+	[MLOPS_PHASE_CHECKING] = {"checking", "checks"}
 };
 
 /* no padding, since it is compared byte by byte */
@@ -82,6 +85,12 @@ typedef struct Facts
 	TimestampTz started_at;
 	char		model[MLOPS_NAME_MAX + 1];
 	char		metric[METRIC_SIZE];
+	char		job[JOB_SIZE];
+	int64		run;			/* 0: none */
+	char		monitor[MLOPS_NAME_MAX + 1];
+	int64		check;			/* 0: none */
+	TimestampTz window_start;
+	TimestampTz window_end;
 } Facts;
 
 typedef struct Entry
@@ -118,6 +127,10 @@ typedef struct Attempt
 } Attempt;
 
 static int	table = -1;
+
+/* the run of a job that this process does */
+static char current_job[JOB_SIZE];
+static int64 current_run = 0;
 
 /* this process's entries, by number; NULL until made */
 static Entry *entries[MAX_NESTED];
@@ -216,6 +229,8 @@ mlops_progress_begin(MlopsWork work, const char *model, int32 version, MemoryCon
 	facts.version = version;
 	facts.started_at = GetCurrentTimestamp();
 	strlcpy(facts.model, model, sizeof(facts.model));
+	strlcpy(facts.job, current_job, sizeof(facts.job));
+	facts.run = current_run;
 	progress->callback.func = end;
 	progress->callback.arg = progress;
 	MemoryContextRegisterResetCallback(context, &progress->callback);
@@ -267,6 +282,39 @@ mlops_progress_metric(MlopsProgress *progress, const char *metric)
 	memcpy(entry->facts.metric, metric, length);
 	entry->facts.metric[length] = '\0';
 	dshash_release_lock(shared, entry);
+}
+
+/*
+ * Which check a monitor does now.
+ */
+void
+mlops_progress_check(MlopsProgress *progress, const char *monitor, int64 check,
+					 TimestampTz window_start, TimestampTz window_end)
+{
+	dshash_table *shared;
+	Entry	   *entry;
+
+	if (progress->entry == NULL)
+		return;
+	shared = mlops_shared_table(table);
+	entry = dshash_find(shared, &progress->entry->key, true);
+	if (entry == NULL)
+		return;
+	strlcpy(entry->facts.monitor, monitor, sizeof(entry->facts.monitor));
+	entry->facts.check = check;
+	entry->facts.window_start = window_start;
+	entry->facts.window_end = window_end;
+	dshash_release_lock(shared, entry);
+}
+
+/*
+ * This process does a run of a job, until it ends.
+ */
+void
+mlops_progress_job(const char *job, int64 run)
+{
+	strlcpy(current_job, job, sizeof(current_job));
+	current_run = run;
 }
 
 /*
@@ -328,8 +376,8 @@ mlops_progress(PG_FUNCTION_ARGS)
 		const Seen *seen = &list[i];
 		const char *unit = phases[seen->phase].unit;
 		char	   *role;
-		Datum		values[11] = {0};
-		bool		nulls[11] = {false};
+		Datum		values[17] = {0};
+		bool		nulls[17] = {false};
 
 		if (!has_privs_of_role(GetUserId(), seen->facts.role) &&
 			!has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
@@ -340,6 +388,7 @@ mlops_progress(PG_FUNCTION_ARGS)
 		if (role != NULL)
 			values[1] = DirectFunctionCall1(namein, CStringGetDatum(role));
 		values[2] = CStringGetTextDatum(work_names[seen->facts.work]);
+		nulls[3] = seen->facts.model[0] == '\0';
 		values[3] = CStringGetTextDatum(seen->facts.model);
 		nulls[4] = seen->facts.version == 0;
 		values[4] = Int32GetDatum(seen->facts.version);
@@ -353,6 +402,14 @@ mlops_progress(PG_FUNCTION_ARGS)
 		nulls[9] = seen->facts.metric[0] == '\0';
 		values[9] = CStringGetTextDatum(seen->facts.metric);
 		values[10] = TimestampTzGetDatum(seen->facts.started_at);
+		nulls[11] = nulls[12] = seen->facts.run == 0;
+		values[11] = CStringGetTextDatum(seen->facts.job);
+		values[12] = Int64GetDatum(seen->facts.run);
+		nulls[13] = nulls[14] = nulls[15] = nulls[16] = seen->facts.check == 0;
+		values[13] = CStringGetTextDatum(seen->facts.monitor);
+		values[14] = Int64GetDatum(seen->facts.check);
+		values[15] = TimestampTzGetDatum(seen->facts.window_start);
+		values[16] = TimestampTzGetDatum(seen->facts.window_end);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -10,11 +10,14 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 /* kinds of work */
 typedef enum MlopsWork
 {
 	MLOPS_WORK_SCORE,
-	MLOPS_WORK_TRAIN
+	MLOPS_WORK_TRAIN,
+	MLOPS_WORK_MONITOR
 } MlopsWork;
 
 /* what a work does now, and what is counted meanwhile */
@@ -25,7 +28,8 @@ typedef enum MlopsPhase
 	MLOPS_PHASE_STORING,		/* nothing: the rows of a query, before a commit */
 	MLOPS_PHASE_BOOSTING,		/* rounds */
 	MLOPS_PHASE_SCORING,		/* rows */
-	MLOPS_PHASE_MEASURING		/* nothing */
+	MLOPS_PHASE_MEASURING,		/* nothing */
+	MLOPS_PHASE_CHECKING		/* checks */
 } MlopsPhase;
 
 typedef struct MlopsProgress MlopsProgress;
@@ -49,5 +53,12 @@ extern void mlops_progress_done(MlopsProgress *progress, int64 done);
 
 /* how good it is by now, in words that are cut to some length */
 extern void mlops_progress_metric(MlopsProgress *progress, const char *metric);
+
+/* which check a monitor does now, and of which window */
+extern void mlops_progress_check(MlopsProgress *progress, const char *monitor, int64 check,
+								 TimestampTz window_start, TimestampTz window_end);
+
+/* all work of this process from now on is that of a run of a job */
+extern void mlops_progress_job(const char *job, int64 run);
 
 #endif							/* MLOPS_PROGRESS_H */

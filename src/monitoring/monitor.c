@@ -35,9 +35,11 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "caller.h"
 #include "mlops.h"
+#include "progress.h"
 
 PG_FUNCTION_INFO_V1(mlops_create_monitor);
 PG_FUNCTION_INFO_V1(mlops_alter_monitor);
@@ -189,6 +191,53 @@ read_as_caller(const char *name, Datum plan, bool *isnull)
 	return result;
 }
 
+/* a time in a JSON object */
+static TimestampTz
+time_field(Jsonb *object, const char *key)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+												   CStringGetDatum(text_field(object, key)),
+												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+/*
+ * The rows that the checks of a window give, one check after the other, which
+ * mlops.progress shows.  The work ends with the memory context.
+ */
+static Datum
+measure(Jsonb *plan, MemoryContext context)
+{
+	Jsonb	   *checks = field(plan, "checks");
+	char	   *model = text_field(plan, "model");
+	char	   *slash = model == NULL ? NULL : strrchr(model, '/');
+	Datum		result = DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"));
+	MlopsProgress *progress;
+	bool		isnull;
+
+	if (slash != NULL)
+		*slash = '\0';
+	progress = mlops_progress_begin(MLOPS_WORK_MONITOR, model == NULL ? "" : model,
+									slash == NULL ? 0 : atoi(slash + 1), context);
+	mlops_progress_phase(progress, MLOPS_PHASE_CHECKING, JB_ROOT_COUNT(checks));
+	for (uint32 i = 0; i < JB_ROOT_COUNT(checks); i++)
+	{
+		Jsonb	   *check = JsonbValueToJsonb(getIthJsonbValueFromContainer(&checks->root, i));
+		Datum		one;
+
+		CHECK_FOR_INTERRUPTS();
+		mlops_progress_done(progress, i);
+		mlops_progress_check(progress, text_field(plan, "name"),
+							 DatumGetInt64(DirectFunctionCall1(jsonb_int8, JsonbPGetDatum(field(check, "id")))),
+							 time_field(plan, "start"), time_field(plan, "end"));
+		one = DirectFunctionCall1(jsonb_in,
+								  CStringGetDatum(psprintf("{\"checks\": [%s]}",
+														   JsonbToCString(NULL, &check->root, VARSIZE(check)))));
+		one = read_as_caller("_measure_window", DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(plan), one), &isnull);
+		result = DirectFunctionCall2(jsonb_concat, result, one);
+	}
+	return result;
+}
+
 /*
  * The past windows to which labels have come, NULL if there are none.
  */
@@ -269,7 +318,7 @@ run_windows(const NullableDatum *name, const NullableDatum *since, const Nullabl
 
 			args[0].value = JsonbPGetDatum(plan);
 			args[0].value = mlops_call_private("_ready_window", 1, &ready_type, args, &isnull);
-			args[1].value = read_as_caller("_measure_window", args[0].value, &args[1].isnull);
+			args[1].value = measure(DatumGetJsonbP(args[0].value), context);
 			args[2].value = BoolGetDatum(since->isnull);
 			recorded = DatumGetJsonbP(mlops_call_private("_record_window", lengthof(record_types),
 														 record_types, args, &isnull));

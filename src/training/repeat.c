@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "caller.h"
+#include "training/retrain.h"
 
 PG_FUNCTION_INFO_V1(mlops_train_as);
 
@@ -63,28 +64,35 @@ mlops_train_as(PG_FUNCTION_ARGS)
 	GetUserIdAndSecContext(&save_user, &save_context);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
-	set_for_now("mlops.train_threads", threads);
-	set_for_now("mlops.experiment", "");
-	set_for_now("search_path", path);
-	SetUserIdAndSecContext(role, save_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-
-	/* an error ends the subtransaction with that around it */
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(statement, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not train again");
-	if (SPI_processed == 1)
-		args[1].value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
-	if (!isnull)
+	PG_TRY();
 	{
-		/* like SPI_finish() above, this leaves the memory context as it was */
-		result = mlops_call_private("_repeated", lengthof(types), types, args, &isnull);
+		set_for_now("mlops.train_threads", threads);
+		set_for_now("mlops.experiment", "");
+		set_for_now("search_path", path);
+		SetUserIdAndSecContext(role, save_context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		if (SPI_execute(statement, false, 1) != SPI_OK_SELECT)
+			elog(ERROR, "could not train again");
+		if (SPI_processed == 1)
+			args[1].value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+		SPI_finish();
+		SetUserIdAndSecContext(save_user, save_context);
 		if (!isnull)
-			result = JsonbPGetDatum(DatumGetJsonbPCopy(result));
+		{
+			/* like SPI_finish() above, this leaves the memory context as it was */
+			result = mlops_call_private("_repeated", lengthof(types), types, args, &isnull);
+			if (!isnull)
+				result = JsonbPGetDatum(DatumGetJsonbPCopy(result));
+		}
 	}
+	PG_CATCH();
+	{
+		mlops_undo_and_rethrow(context, owner);
+	}
+	PG_END_TRY();
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;

@@ -48,6 +48,7 @@
 #include "training/holdout.h"
 #include "training/matrix.h"
 #include "training/options.h"
+#include "training/train.h"
 
 PG_FUNCTION_INFO_V1(mlops_train);
 
@@ -84,10 +85,14 @@ typedef struct Training
 	StringInfoData metrics;		/* JSON */
 	StringInfoData holdout;		/* what plots need of the test rows, a JSON object */
 	TimestampTz started_at;
+	int64		retrained_from;	/* run; 0: of no other */
 	double		reading;		/* seconds */
 	double		boosting;
 	double		scoring;
 } Training;
+
+/* the run whose recipe the next training of this session follows; 0: none */
+static int64 next_retrained_from = 0;
 
 static const char *const task_names[] = {
 	[MLOPS_TASK_REGRESSION] = "regression",
@@ -100,6 +105,16 @@ static const char *const part_names[MLOPS_NUM_PARTS] = {
 	[MLOPS_PART_VALIDATION] = "validation",
 	[MLOPS_PART_TEST] = "test",
 };
+
+/*
+ * The next training follows the recipe of this run, which its record is to
+ * say; 0 takes that back.
+ */
+void
+mlops_train_follows(int64 run)
+{
+	next_retrained_from = run;
+}
 
 /*
  * A text argument, or NULL.
@@ -516,6 +531,8 @@ make_record(const Training *training)
 	add_string(&json, "data_hash", set->data_hash);
 	add_name(&json, "arguments");
 	appendStringInfoString(&json, training->arguments);
+	if (training->retrained_from != 0)
+		add_integer(&json, "retrained_from", training->retrained_from);
 	add_strings(&json, "features", features);
 	add_strings(&json, "constant_features", set->constant_features);
 	add_params(&json, training->params);
@@ -647,6 +664,9 @@ train(FunctionCallInfo fcinfo, Training *training)
 	int32		version;
 
 	training->started_at = GetCurrentTimestamp();
+	/* not that of a training within the query */
+	training->retrained_from = next_retrained_from;
+	next_retrained_from = 0;
 	read_arguments(fcinfo, options);
 	training->arguments = given_arguments(fcinfo);
 	PreventCommandIfReadOnly("mlops.train()");

@@ -10,6 +10,9 @@
  * begin or end transactions themselves are refused: the result of the run
  * could not be written together with what it did.
  *
+ * Rows of a query go nowhere.  But how many rows a statement of mlops scored,
+ * it says in a column rows_scored, and that counts then, not its one row.
+ *
  * Memory: all of it in a context that outlives transactions, which the caller
  * resets.  Errors are the statement's own, and ML063.
  *
@@ -18,6 +21,8 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "parser/analyze.h"
 #include "tcop/dest.h"
@@ -31,6 +36,51 @@
 #include "worker/execute.h"
 
 /*
+ * A receiver that keeps of all rows the last value of a column rows_scored
+ */
+typedef struct Receiver
+{
+	DestReceiver pub;
+	int			column;			/* from 0; -1: there is none */
+	int64		rows;			/* -1: none */
+} Receiver;
+
+static void
+receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	Receiver   *receiver = (Receiver *) self;
+
+	receiver->column = -1;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->atttypid == INT8OID &&
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), "rows_scored") == 0)
+			receiver->column = i;
+	}
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	Receiver   *receiver = (Receiver *) self;
+
+	if (receiver->column >= 0)
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, receiver->column + 1, &isnull);
+
+		if (!isnull)
+			receiver->rows = DatumGetInt64(value);
+	}
+	return true;
+}
+
+static void
+receive_nothing(DestReceiver *self)
+{
+}
+
+/*
  * Execute one statement; alone: there is no other one in the command.
  */
 static void
@@ -42,6 +92,17 @@ execute_statement(RawStmt *statement, const char *command, bool alone, MlopsExec
 	List	   *plans;
 	Portal		portal;
 	QueryCompletion completion;
+	Receiver	receiver = {
+		.pub = {
+			.receiveSlot = receive_row,
+			.rStartup = receive_startup,
+			.rShutdown = receive_nothing,
+			.rDestroy = receive_nothing,
+			.mydest = DestTuplestore	/* with DestNone some rows are not sent */
+		},
+		.column = -1,
+		.rows = -1
+	};
 
 	if (IsA(statement->stmt, TransactionStmt))
 		ereport(ERROR,
@@ -66,11 +127,12 @@ execute_statement(RawStmt *statement, const char *command, bool alone, MlopsExec
 	PortalDefineQuery(portal, NULL, command, tag, plans, NULL);
 	PortalStart(portal, NULL, 0, InvalidSnapshot);
 	InitializeQueryCompletion(&completion);
-	(void) mlops_portal_run(portal, alone, None_Receiver, &completion);
+	(void) mlops_portal_run(portal, alone, &receiver.pub, &completion);
 	PortalDrop(portal, false);
 
 	executed->tag = completion.commandTag;
-	executed->rows = completion.nprocessed;
+	executed->has_rows = command_tag_display_rowcount(completion.commandTag) || receiver.rows >= 0;
+	executed->rows = receiver.rows >= 0 ? (uint64) receiver.rows : completion.nprocessed;
 	CommandCounterIncrement();
 }
 
@@ -85,6 +147,7 @@ mlops_execute(const char *command, MlopsExecuted *executed)
 	ListCell   *cell;
 
 	executed->tag = CMDTAG_UNKNOWN;
+	executed->has_rows = false;
 	executed->rows = 0;
 	foreach(cell, statements)
 	{

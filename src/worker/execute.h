@@ -14,6 +14,7 @@
 typedef struct MlopsExecuted
 {
 	CommandTag	tag;
+	bool		has_rows;		/* it is of a kind that counts rows: */
 	uint64		rows;
 } MlopsExecuted;
 

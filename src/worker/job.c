@@ -51,6 +51,7 @@
 #include "caller.h"
 #include "errors.h"
 #include "mlops.h"
+#include "progress.h"
 #include "worker/clock.h"
 #include "worker/execute.h"
 #include "worker/job.h"
@@ -358,9 +359,9 @@ run_command(MemoryContext context, TimeoutId timeout)
 	tag = GetCommandTagName(executed.tag);
 	rows = Min(executed.rows, PG_INT64_MAX);
 	message = executed.tag == CMDTAG_UNKNOWN ? pstrdup("no statement") :
-		command_tag_display_rowcount(executed.tag) ? psprintf("%s " UINT64_FORMAT, tag, executed.rows) :
+		executed.has_rows ? psprintf("%s " UINT64_FORMAT, tag, executed.rows) :
 		pstrdup(tag);
-	if (!write_result("succeeded", command_tag_display_rowcount(executed.tag) ? &rows : NULL, message, NULL))
+	if (!write_result("succeeded", executed.has_rows ? &rows : NULL, message, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_MLOPS_LOST_RUN),
 				 errmsg("run " INT64_FORMAT " of job \"%s\" was given to another process",
@@ -421,6 +422,7 @@ mlops_job_main(Datum arg)
 	before_shmem_exit(at_exit, (Datum) 0);
 	if (!claim())
 		proc_exit(0);
+	mlops_progress_job(current.job, current.id);
 	SetConfigOption("application_name", psprintf("mlops job %s", current.job), PGC_USERSET, PGC_S_SESSION);
 	timeout = RegisterTimeout(USER_TIMEOUT, on_timeout);
 	context = AllocSetContextCreate(TopMemoryContext, "mlops job", ALLOCSET_DEFAULT_SIZES);
