@@ -330,6 +330,19 @@ launch_schedulers(void)
 }
 
 /*
+ * Have databases looked at again that were read-only: the settings have changed.
+ */
+static void
+wake_read_only(void)
+{
+	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < MLOPS_MAX_DATABASES; i++)
+		if (mlops_worker_state->slots[i].told)
+			mlops_worker_state->slots[i].woken = true;
+	LWLockRelease(mlops_worker_state->lock);
+}
+
+/*
  * The main function of the process.
  */
 void
@@ -367,6 +380,7 @@ mlops_launcher_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			wake_read_only();
 		}
 
 		LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);

@@ -83,6 +83,7 @@ extern void mlops_entry_free(MlopsEntry *entry);
 extern void mlops_wake_database(Oid database);
 extern void mlops_hold_database(Oid database);
 extern void mlops_release_database(Oid database);
+extern void mlops_restart_scheduler(Oid database);
 extern bool mlops_database_is_held(Oid database);
 extern void mlops_rescan_databases(void);
 extern int	mlops_entry_reserve(Oid database);
