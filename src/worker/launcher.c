@@ -371,6 +371,7 @@ mlops_launcher_main(Datum arg)
 	for (;;)
 	{
 		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz clock;
 		long		wait = LOOK_TIME;
 		bool		rescan;
 
@@ -382,10 +383,11 @@ mlops_launcher_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 			wake_read_only();
 		}
+		clock = mlops_clock_now();
 
 		LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
 		rescan = mlops_worker_state->rescan;
-		mlops_worker_state->launcher_heartbeat = now;
+		mlops_worker_state->launcher_heartbeat = clock;
 		LWLockRelease(mlops_worker_state->lock);
 		if (rescan || TimestampDifferenceExceeds(looked, now, LOOK_TIME))
 		{

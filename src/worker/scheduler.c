@@ -187,6 +187,7 @@ attach(Oid database)
 	MlopsSlot  *slot;
 	bool		result = false;
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz clock = mlops_clock_now();
 
 	before_shmem_exit(leave, ObjectIdGetDatum(database));
 	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
@@ -197,6 +198,7 @@ attach(Oid database)
 		slot->latch = MyLatch;
 		slot->state = MLOPS_SLOT_RUNNING;
 		slot->since = now;
+		slot->heartbeat = clock;
 		result = slot->hold_until <= now;
 		if (result)
 			slot->hold_until = 0;
@@ -213,7 +215,7 @@ static void
 note_look(void)
 {
 	MlopsSlot  *slot;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz clock = mlops_clock_now();
 
 	if (!of_launcher)
 		return;
@@ -223,7 +225,7 @@ note_look(void)
 	{
 		slot->woken = false;
 		slot->told = false;
-		slot->heartbeat = now;
+		slot->heartbeat = clock;
 	}
 	LWLockRelease(mlops_worker_state->lock);
 }
