@@ -131,7 +131,7 @@ mlops_scheduler_register(Oid database, bool by_launcher, BackgroundWorkerHandle 
 		.bgw_type = MLOPS_SCHEDULER_TYPE,
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
 		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = by_launcher ? BGW_NEVER_RESTART : 10,
+		.bgw_restart_time = by_launcher ? BGW_NEVER_RESTART : 5,
 		.bgw_library_name = "mlops",
 		.bgw_function_name = "mlops_scheduler_main",
 		.bgw_notify_pid = MyProcPid,
