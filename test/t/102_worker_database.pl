@@ -46,6 +46,15 @@ for my $preload (1, 0)
 
 	# what needs the database for itself, and fails after five seconds
 	$sql->('CREATE DATABASE bank');
+	if ($preload)
+	{
+		# the launcher looks for itself once a minute
+		my $at = $sql->('SELECT clock_timestamp()');
+		$sql->('CREATE EXTENSION mlops');
+		$soon->(q{SELECT count(*) = 1 FROM mlops.stat_workers WHERE database = 'bank'});
+		is($sql->("SELECT clock_timestamp() < '$at'::timestamptz + interval '30 seconds'"), 't', "$mode: the launcher knows a new database within seconds");
+		$sql->('DROP EXTENSION mlops');
+	}
 	$sql->(q{SET allow_in_place_tablespaces = on; CREATE TABLESPACE elsewhere LOCATION ''});
 	$busy->('bank');
 	$works->('bank', 'a new database is noticed');

@@ -182,36 +182,37 @@ ok(soon(q{SELECT count(*) = 0 FROM mlops.job_run WHERE finished_at IS NULL}), 'e
 is(sql(q{SELECT count(DISTINCT at) = count(*), count(DISTINCT at) = extract(epoch FROM max(at) - min(at)) + 1 FROM effect}), 't|t', 'every second once');
 
 #
-# A database, or a server, that is read-only
+# A database, or a server, that is read-only.  The clock stands, so that nobody
+# looks again by himself.
 #
+clock('2026-06-03 10:00:00');
 sql('CREATE DATABASE museum');
-sql(q{CREATE EXTENSION mlops; SELECT mlops.schedule('tick', 'every 1 second', 'SELECT 1')}, 'museum');
-my $ticks = sub
-{
-	my ($what) = @_;
-	my $at = sql('SELECT clock_timestamp()');
-	ok(soon("SELECT count(*) > 0 FROM mlops.job_runs WHERE status = 'succeeded' AND started_at > '$at'", 'museum'), $what);
-};
-my $rests = sub
-{
-	my ($what) = @_;
-	ok(soon(q{SELECT state = 'asleep' FROM mlops.stat_workers WHERE process = 'scheduler' AND database = 'museum'}), $what);
-};
+sql(q{CREATE EXTENSION mlops; SELECT mlops.schedule('visit', 'manual', 'SELECT 1'), mlops.schedule('guard', 'manual', 'SELECT pg_sleep(600)'); SELECT mlops.run_job('guard')}, 'museum');
+my $visit = sub { return sql('SET default_transaction_read_only = off; SELECT mlops.run_job($$visit$$)', 'museum') };
+my $ran = sub { my ($run) = @_; return soon("SELECT status = 'succeeded' FROM mlops.job_runs WHERE id = $run", 'museum') };
+my $rests = sub { return soon(q{SELECT state = 'asleep' FROM mlops.stat_workers WHERE process = 'scheduler' AND database = 'museum'}) };
 my $told = qr/no jobs of mlops run in database with OID \d+: it is read-only\n.*HINT:  Setting default_transaction_read_only is on there/;
-$ticks->('jobs run');
+ok($ran->($visit->()), 'a scheduler at work');
 sql('ALTER DATABASE museum SET default_transaction_read_only = on');
-$rests->('until the database is read-only');
-is(count_log($told), 1, 'the log names the setting');
+ok($rests->(), 'leaves a database that becomes read-only');
+my $run = $visit->();
+ok($rests->(), 'and looks at it when it is told to');
+is(count_log($told), 1, 'the log names the setting, once');
+is(sql("SELECT status FROM mlops.job_runs WHERE id = $run", 'museum'), 'queued', 'nothing runs');
 sql('ALTER DATABASE museum RESET default_transaction_read_only');
-$ticks->('when it is not any more, they run at once');
+ok($ran->($run), 'until it is writable');
 sql('ALTER SYSTEM SET default_transaction_read_only = on');
 $node->reload;
-$rests->('a server that is read-only');
-is(count_log($told), 2, 'is in the log');
+ok($rests->(), 'so it is with a server that is read-only');
+is(count_log($told), 2, 'which is in the log');
+$run = $visit->();
+$rests->();
 sql('SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only');
 $node->reload;
-$ticks->('a reload lets them go on');
+ok($ran->($run), 'a reload lets its jobs go on');
 is(count_log(qr/cannot execute \w+ in a read-only transaction/), 0, 'nobody tried to write meanwhile');
+sql(q{SELECT mlops.cancel_job('guard'); ALTER SYSTEM RESET mlops.debug_clock}, 'museum');
+$node->reload;
 
 #
 # No process for a scheduler.  The launcher takes the only one.
@@ -225,7 +226,7 @@ ok(soon("SELECT heartbeat > '$begin'::timestamptz + interval '4 seconds' FROM ml
 is(count_log(qr/no background worker is free for a scheduler of mlops\n.*HINT:  Consider increasing max_worker_processes/), 1, 'which the log explains, once');
 $node->append_conf('postgresql.conf', "max_worker_processes = 12\n");
 $node->restart;
-$ticks->('with more of them jobs run');
+ok($ran->($visit->()), 'with more of them jobs run');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|\bleak/, 'no panic');
 $node->stop;
 

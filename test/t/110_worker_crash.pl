@@ -96,6 +96,7 @@ is(sql(q{SELECT count(*) FROM (
 	SELECT job_name, generate_series(min(scheduled_at), max(scheduled_at), '1 second') AS at FROM mlops.job_run GROUP BY 1) g
 	LEFT JOIN effect e ON e.job = g.job_name AND e.scheduled_at = g.at WHERE e.job IS NULL}), '0', 'nothing was lost');
 cmp_ok(sql('SELECT count(*) FROM effect'), '>', $kills, 'and there was something to lose');
+note('runs by status: ' . sql(q{SELECT string_agg(status || ' ' || n, ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM mlops.job_run GROUP BY 1) s}));
 is(sql(q{SELECT count(*) FROM mlops.job_run r WHERE status NOT IN ('succeeded', 'crashed', 'interrupted')}), '0', 'every run ended in a way that it should');
 is(sql(q{SELECT string_agg(DISTINCT status, ' ' ORDER BY status) FROM mlops.verify_audit()}), 'OK', 'the audit log is whole');
 
