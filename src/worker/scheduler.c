@@ -224,7 +224,7 @@ note_look(void)
 	if (slot != NULL)
 	{
 		slot->woken = false;
-		slot->told = false;
+		slot->told = slot->told && DefaultXactReadOnly;
 		slot->heartbeat = clock;
 	}
 	LWLockRelease(mlops_worker_state->lock);
@@ -633,7 +633,6 @@ work(void)
 	ListCell   *cell;
 
 	look_at_workers();
-	note_look();
 	look_around(&look);
 
 	for (int i = 0; i < look.nplaces; i++)
@@ -841,15 +840,13 @@ mlops_scheduler_main(Datum arg)
 		}
 		if (!of_launcher && database_is_wanted())
 			make_way();
+		note_look();
 		if (!is_read_only())
 			wait = work();
 		else if (!of_launcher)
 			wait = SHORT_WAIT;
 		else
-		{
-			(void) publish(TimestampTzPlusMilliseconds(mlops_clock_now(), LONG_WAIT), true);
-			break;
-		}
+			wait = publish(TimestampTzPlusMilliseconds(mlops_clock_now(), LONG_WAIT), false) ? -1 : 0;
 		if (wait < 0)
 			break;
 		if (wait > 0 && !ShutdownRequestPending)

@@ -17,6 +17,7 @@ TimeZone = 'UTC'
 mlops.crash_delay = 0
 max_worker_processes = 12
 autovacuum = off
+log_min_messages = debug1
 });
 $node->start;
 
@@ -188,6 +189,7 @@ is(sql(q{SELECT count(DISTINCT at) = count(*), count(DISTINCT at) = extract(epoc
 clock('2026-06-03 10:00:00');
 sql('CREATE DATABASE museum');
 sql(q{CREATE EXTENSION mlops; SELECT mlops.schedule('visit', 'manual', 'SELECT 1'), mlops.schedule('guard', 'manual', 'SELECT pg_sleep(600)'); SELECT mlops.run_job('guard')}, 'museum');
+my $oid = sql(q{SELECT oid FROM pg_database WHERE datname = 'museum'});
 my $visit = sub { return sql('SET default_transaction_read_only = off; SELECT mlops.run_job($$visit$$)', 'museum') };
 my $ran = sub { my ($run) = @_; return soon("SELECT status = 'succeeded' FROM mlops.job_runs WHERE id = $run", 'museum') };
 my $rests = sub { return soon(q{SELECT state = 'asleep' FROM mlops.stat_workers WHERE process = 'scheduler' AND database = 'museum'}) };
@@ -210,6 +212,7 @@ $rests->();
 sql('SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only');
 $node->reload;
 ok($ran->($run), 'a reload lets its jobs go on');
+cmp_ok(count_log(qr/starting background worker process "mlops scheduler of database $oid"/), '<', 12, 'a scheduler came only when there was news');
 is(count_log(qr/cannot execute \w+ in a read-only transaction/), 0, 'nobody tried to write meanwhile');
 sql(q{SELECT mlops.cancel_job('guard'); ALTER SYSTEM RESET mlops.debug_clock}, 'museum');
 $node->reload;
