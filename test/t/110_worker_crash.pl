@@ -80,9 +80,14 @@ for my $i (1 .. $kills)
 	else
 	{
 		my ($signal, $type) = $what =~ /^(term-)?(.*)/;
-		soon(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'mlops $type'});
 		my @pids = pids($type);
-		redo unless @pids;
+		# the same kills in each run, whoever is there at the moment
+		until (@pids)
+		{
+			soon(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'mlops $type'}) or last;
+			@pids = pids($type);
+		}
+		last unless @pids;
 		kill defined $signal ? 15 : 9, $pids[ number(scalar @pids) ];
 	}
 	$done{$what}++;
