@@ -95,6 +95,9 @@ for my $i (1 .. $kills)
 }
 note(join ', ', map { "$_: $done{$_}" } sort keys %done);
 sql(q{SELECT mlops.alter_job('j' || i, schedule => 'manual') FROM generate_series(1, 3) i});
+my $killed = 0;
+$killed += $_ for values %done;
+is($killed, $kills, 'as many kills as there should be');
 ok(settled(), "after $kills kills all ends");
 is(sql(q{SELECT count(*) FROM (SELECT job, scheduled_at FROM effect GROUP BY 1, 2 HAVING count(*) > 1) d}), '0', 'nothing was done twice');
 is(sql(q{SELECT count(*) FROM (
