@@ -375,7 +375,7 @@ REVOKE ALL ON FUNCTION mlops._start_runs(timestamp with time zone, integer) FROM
 
 -- A run that nobody has claimed goes back to the queue.
 CREATE FUNCTION mlops._unstart_run(run bigint) RETURNS boolean
-    LANGUAGE SQL
+    LANGUAGE SQL SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE mlops.job_run r SET status = 'queued', started_at = NULL
