@@ -43,7 +43,7 @@ SCRIPTS       = src/audit/verify/mlops-verify-audit
 
 SQL_PARTS   = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
-DATA        = $(wildcard sql/$(EXTENSION)--*--*.sql)
+DATA        = $(wildcard sql/$(EXTENSION)--*--*.sql) $(wildcard doc/prometheus/*.yaml)
 
 # Fused multiply-add would round once where libxgboost rounds twice.
 # PGDLLEXPORT is empty in PostgreSQL 15.

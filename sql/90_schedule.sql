@@ -20,12 +20,13 @@ REVOKE ALL ON FUNCTION mlops._now() FROM PUBLIC;
 CREATE FUNCTION mlops.next_run(
     schedule text,
     after timestamp with time zone DEFAULT pg_catalog.now(),
-    time_zone text DEFAULT pg_catalog.current_setting('TimeZone')
+    time_zone text DEFAULT pg_catalog.current_setting('TimeZone'),
+    n integer DEFAULT 1
 ) RETURNS timestamp with time zone
     LANGUAGE C STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'mlops_next_run';
-COMMENT ON FUNCTION mlops.next_run(text, timestamp with time zone, text) IS
-    'First time after a given one that a schedule means in a time zone, NULL if there is none any more; a schedule is five fields of cron, "every 5 minutes", "once at 2027-01-31 18:00" or "manual"; errors ML060 and 22023.';
+COMMENT ON FUNCTION mlops.next_run(text, timestamp with time zone, text, integer) IS
+    'First (or nth) time after a given one that a schedule means in a time zone, NULL if there is none any more; a schedule is five fields of cron, "every 5 minutes", "once at 2027-01-31 18:00" or "manual"; errors ML060 and 22023.';
 
 CREATE FUNCTION mlops._last_run(schedule text, first timestamp with time zone,
                                 upto timestamp with time zone, time_zone text)
@@ -66,6 +67,7 @@ CREATE TABLE mlops.job (
     last_run_at timestamp with time zone,
     last_status text,
     last_success_at timestamp with time zone,
+    silent_since timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     created_by name NOT NULL,
     changed_at timestamp with time zone NOT NULL
@@ -212,6 +214,37 @@ COMMENT ON FUNCTION mlops._add_run(mlops.job, timestamp with time zone, text, ti
     'Adds a run to the queue, or one that is skipped; a scheduled time is added once.';
 REVOKE ALL ON FUNCTION mlops._add_run(mlops.job, timestamp with time zone, text, timestamp with time zone, text) FROM PUBLIC;
 
+-- A job is silent when as many of its scheduled times as mlops.silent_after says
+-- have had their whole interval, until the next one, and none has brought a
+-- success; counted from the last success, or from the last change of the job.
+-- View stat_jobs calls this as whoever looks at it.
+CREATE FUNCTION mlops._silent_at(schedule text, time_zone text, since timestamp with time zone)
+    RETURNS timestamp with time zone
+    LANGUAGE SQL STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT mlops.next_run(schedule, since, time_zone, nullif(current_setting('mlops.silent_after')::integer, 0) + 1)
+$$;
+COMMENT ON FUNCTION mlops._silent_at(text, text, timestamp with time zone) IS
+    'When a job is silent that has no success since a time, NULL if never.';
+
+-- Tell, once, that a job is silent.
+CREATE FUNCTION mlops._tell_silent(j mlops.job, at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE mlops.job SET silent_since = at WHERE id = j.id;
+    PERFORM pg_notify('mlops_job', jsonb_build_object('job', j.name, 'status', 'silent', 'failures', j.failures,
+                                                      'last_success', mlops._utc(j.last_success_at))::text);
+    RAISE LOG 'job "%" of mlops is silent', j.name
+        USING DETAIL = format('Its last success: %s.', coalesce(j.last_success_at::text, 'never'));
+END
+$$;
+COMMENT ON FUNCTION mlops._tell_silent(mlops.job, timestamp with time zone) IS
+    'Notes that a job is silent, notifies channel mlops_job at the commit, and writes to the log of the server.';
+REVOKE ALL ON FUNCTION mlops._tell_silent(mlops.job, timestamp with time zone) FROM PUBLIC;
+
 -- Queue what is due; the number of jobs that it moved on.  A time that passed
 -- more than a minute ago was missed.
 CREATE FUNCTION mlops._queue_due(at timestamp with time zone) RETURNS integer
@@ -261,6 +294,10 @@ BEGIN
                 following := mlops.next_run(j.schedule, due, j.time_zone);
             END IF;
             UPDATE mlops.job SET next_run_at = following WHERE id = j.id;
+            IF j.silent_since IS NULL
+               AND mlops._silent_at(j.schedule, j.time_zone, greatest(coalesce(j.last_success_at, j.created_at), j.changed_at)) <= at THEN
+                PERFORM mlops._tell_silent(j, at);
+            END IF;
         EXCEPTION WHEN data_exception OR SQLSTATE 'ML060' THEN
             -- such as a time zone that an update took away: the others go on
             UPDATE mlops.job
@@ -339,7 +376,7 @@ REVOKE ALL ON FUNCTION mlops._start_runs(timestamp with time zone, integer) FROM
 
 -- A run that nobody has claimed goes back to the queue.
 CREATE FUNCTION mlops._unstart_run(run bigint) RETURNS boolean
-    LANGUAGE SQL
+    LANGUAGE SQL SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE mlops.job_run r SET status = 'queued', started_at = NULL
@@ -451,8 +488,12 @@ BEGIN
 
         IF r.status = 'succeeded' THEN
             UPDATE mlops.job SET failures = 0, last_run_at = r.started_at, last_status = r.status,
-                                 last_success_at = r.finished_at
+                                 last_success_at = r.finished_at, silent_since = NULL
             WHERE id = j.id;
+            IF j.silent_since IS NOT NULL THEN
+                PERFORM pg_notify('mlops_job', jsonb_build_object('job', j.name, 'run', r.id, 'status', 'succeeded',
+                                                                  'failures', 0)::text);
+            END IF;
             CONTINUE;
         END IF;
 
@@ -887,7 +928,7 @@ BEGIN
             priority = j.priority, overlap = j.overlap, missed = j.missed, timeout = j.timeout, retries = j.retries,
             retry_delay = j.retry_delay, max_failures = j.max_failures, changed_at = j.changed_at,
             owner = j.owner, owner_name = j.owner_name, next_run_at = j.next_run_at, failures = j.failures,
-            disabled_reason = j.disabled_reason
+            disabled_reason = j.disabled_reason, silent_since = NULL
         WHERE x.id = j.id;
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'job "%" already exists', new_name USING ERRCODE = 'duplicate_object';

@@ -23,6 +23,7 @@ CREATE VIEW mlops.jobs WITH (security_barrier) AS
            j.last_run_at,
            j.last_status,
            j.last_success_at,
+           j.silent_since,
            j.failures,
            j.disabled_reason,
            j.priority,
@@ -102,6 +103,34 @@ CREATE VIEW mlops.job_runs WITH (security_barrier) AS
 COMMENT ON VIEW mlops.job_runs IS
     'Each time that a job was due, queued or run: status, times, rows, message, SQLSTATE and context of an error, process, milliseconds of CPU, peak memory in bytes; of jobs whose owner the viewer is or is a member of.';
 
+-- What monitoring needs of a job, without what it does.
+CREATE VIEW mlops.stat_jobs WITH (security_barrier) AS
+    SELECT j.name AS job,
+           pg_catalog.pg_get_userbyid(j.owner) AS owner,
+           j.kind,
+           j.enabled,
+           q.running,
+           q.queued,
+           q.waiting_since,
+           j.failures,
+           j.last_status,
+           j.last_run_at,
+           j.last_success_at,
+           j.next_run_at,
+           CASE WHEN j.enabled THEN
+               mlops._silent_at(j.schedule, j.time_zone, greatest(coalesce(j.last_success_at, j.created_at), j.changed_at))
+           END AS silent_at,
+           j.silent_since
+    FROM mlops.job j,
+         LATERAL (SELECT pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.<>) 'queued') AS running,
+                         pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued') AS queued,
+                         pg_catalog.min(r.start_after) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued') AS waiting_since
+                  FROM mlops.job_run r WHERE r.job_id OPERATOR(pg_catalog.=) j.id AND r.finished_at IS NULL) q
+    WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
+       OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW mlops.stat_jobs IS
+    'For monitoring, jobs without their commands: runs in progress and waiting, failed runs in a row, last and next run, last success, when it is or was silent (silent_at) and since when that has been reported (silent_since); of jobs whose owner the viewer is or is a member of, all of them for pg_read_all_stats.';
+
 CREATE FUNCTION mlops.stat_workers(OUT process text, OUT database oid, OUT pid integer, OUT state text,
                                    OUT run bigint, OUT since timestamp with time zone,
                                    OUT heartbeat timestamp with time zone,
@@ -129,12 +158,36 @@ CREATE VIEW mlops.stat_workers WITH (security_barrier) AS
 COMMENT ON VIEW mlops.stat_workers IS
     'The launcher, the scheduler of each database and each job worker of the cluster: process, state, last look at the jobs (heartbeat), next time at which a sleeping scheduler starts, failures in a row; no row without preload.';
 
+CREATE VIEW mlops.stat_monitors WITH (security_barrier) AS
+    SELECT o.name AS monitor,
+           m.name AS model,
+           o.enabled,
+           r.window_end AS last_window_end,
+           r.created_at AS last_run_at,
+           r.verdict AS last_verdict,
+           a.open_alerts,
+           a.oldest_alert_at
+    FROM mlops.monitor o
+    JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) o.model_id
+    LEFT JOIN LATERAL (SELECT x.window_end, x.created_at, x.verdict FROM mlops.monitor_run x
+                       WHERE x.monitor_id OPERATOR(pg_catalog.=) o.id
+                       ORDER BY x.window_end DESC, x.window_start DESC, x.attempt DESC LIMIT 1) r ON true
+    CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS open_alerts, pg_catalog.min(x.opened_at) AS oldest_alert_at
+                        FROM mlops.alert x
+                        WHERE x.monitor_id OPERATOR(pg_catalog.=) o.id AND x.closed_at IS NULL) a
+    WHERE o.dropped_at IS NULL
+      AND (pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') OR mlops.has_privilege(m.name, 'any'));
+COMMENT ON VIEW mlops.stat_monitors IS
+    'For monitoring, each monitor with its last window, when that was looked at and the verdict, and its alerts that are not closed; of models on which the viewer has any privilege, all of them for pg_read_all_stats.';
+
 -- Thresholds: a run is late after a minute, a job is failing after three
--- failed runs in a row, and silent without a success for three of its periods.
+-- failed runs in a row, silent by _silent_at(); launcher and schedulers look
+-- once a minute, and are stuck after three without.
 CREATE FUNCTION mlops._health(OUT status text, OUT message text, OUT scheduler text, OUT jobs bigint,
                               OUT enabled bigint, OUT disabled_by_failures bigint, OUT running bigint,
                               OUT queued bigint, OUT late bigint, OUT failing bigint, OUT silent bigint,
-                              OUT failed_last_hour bigint, OUT last_success_at timestamp with time zone) RETURNS record
+                              OUT failed_last_hour bigint, OUT last_success_at timestamp with time zone,
+                              OUT heartbeat timestamp with time zone, OUT open_alerts bigint) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -146,8 +199,8 @@ BEGIN
            count(*) FILTER (WHERE NOT j.enabled AND j.disabled_reason IS NOT NULL),
            count(*) FILTER (WHERE j.enabled AND j.next_run_at < at - interval '1 minute'),
            count(*) FILTER (WHERE j.enabled AND j.failures >= 3),
-           count(*) FILTER (WHERE j.enabled AND coalesce(j.last_success_at, j.created_at)
-                                  < at - 3 * (mlops.next_run(j.schedule, j.next_run_at, j.time_zone) - j.next_run_at)),
+           count(*) FILTER (WHERE j.enabled AND mlops._silent_at(j.schedule, j.time_zone,
+                                greatest(coalesce(j.last_success_at, j.created_at), j.changed_at)) <= at),
            max(j.last_success_at)
     INTO jobs, enabled, disabled_by_failures, late, failing, silent, last_success_at
     FROM mlops.job j;
@@ -158,30 +211,40 @@ BEGIN
     SELECT count(*) INTO failed_last_hour FROM mlops.job_run r
     WHERE r.settled AND r.finished_at > at - interval '1 hour' AND r.status IN ('failed', 'timeout', 'crashed');
 
-    SELECT s.state, s.pid, l.pid AS launcher INTO w
+    SELECT count(*) INTO open_alerts FROM mlops.alert a WHERE a.closed_at IS NULL;
+
+    SELECT s.state, l.pid AS launcher, CASE s.state WHEN 'running' THEN s.heartbeat ELSE l.heartbeat END AS heartbeat INTO w
     FROM mlops.stat_workers() l
     LEFT JOIN mlops.stat_workers() s
         ON s.process = 'scheduler' AND s.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
     WHERE l.process = 'launcher';
+    heartbeat := w.heartbeat;
+    IF w.launcher IS NULL THEN
+        -- one that start_scheduler() started, by real time
+        SELECT at - (clock_timestamp() - a.state_change) INTO heartbeat FROM pg_stat_activity a
+        WHERE a.backend_type = 'mlops scheduler' AND a.datname = current_database();
+    END IF;
     scheduler := CASE
         WHEN pg_is_in_recovery() THEN 'standby'
         WHEN NOT current_setting('mlops.scheduler')::boolean THEN 'off'
+        WHEN heartbeat < at - interval '3 minutes' THEN 'stuck'
         WHEN w.launcher IS NOT NULL THEN coalesce(w.state, 'unknown')
-        WHEN EXISTS (SELECT FROM pg_stat_activity a
-                     WHERE a.backend_type = 'mlops scheduler' AND a.datname = current_database()) THEN 'running'
+        WHEN heartbeat IS NOT NULL THEN 'running'
         ELSE 'stopped' END;
 
     message := concat_ws('; ',
         CASE WHEN scheduler = 'stopped' AND enabled > 0 THEN 'no scheduler runs' END,
         CASE WHEN scheduler = 'off' AND enabled > 0 THEN 'mlops.scheduler is off' END,
         CASE WHEN scheduler = 'failed' THEN 'the scheduler fails, see the log of the server' END,
+        CASE WHEN scheduler = 'stuck' THEN format('no sign of life of the scheduler since %s', heartbeat) END,
         CASE WHEN late > 0 AND scheduler <> 'standby' THEN format('late runs: %s', late) END,
         CASE WHEN disabled_by_failures > 0 THEN format('jobs disabled after failures: %s', disabled_by_failures) END,
         CASE WHEN failing > 0 THEN format('failing jobs: %s', failing) END,
-        CASE WHEN silent > 0 AND scheduler <> 'standby' THEN format('jobs without a success for three periods: %s', silent) END);
+        CASE WHEN silent > 0 AND scheduler <> 'standby' THEN format('silent jobs: %s', silent) END,
+        CASE WHEN open_alerts > 0 THEN format('open alerts: %s', open_alerts) END);
     status := CASE
         WHEN message = '' THEN 'ok'
-        WHEN scheduler IN ('stopped', 'failed') OR late > 0 OR silent > 0 THEN 'critical'
+        WHEN scheduler IN ('stopped', 'failed', 'stuck') OR late > 0 OR silent > 0 THEN 'critical'
         ELSE 'warning' END;
 END
 $$;
@@ -191,10 +254,11 @@ REVOKE ALL ON FUNCTION mlops._health() FROM PUBLIC;
 CREATE FUNCTION mlops.health(OUT status text, OUT message text, OUT scheduler text, OUT jobs bigint,
                              OUT enabled bigint, OUT disabled_by_failures bigint, OUT running bigint,
                              OUT queued bigint, OUT late bigint, OUT failing bigint, OUT silent bigint,
-                             OUT failed_last_hour bigint, OUT last_success_at timestamp with time zone) RETURNS record
+                             OUT failed_last_hour bigint, OUT last_success_at timestamp with time zone,
+                             OUT heartbeat timestamp with time zone, OUT open_alerts bigint) RETURNS record
     LANGUAGE C STABLE PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.health() IS
-    'Whether the jobs of this database run: status ok, warning or critical with the reasons, state of the scheduler, numbers of jobs and runs, those late by more than a minute, failing three times in a row, or silent (without success for three periods); numbers only, of all jobs, for everybody.';
+    'Whether the jobs of this database run: status ok, warning or critical with the reasons, state of the scheduler and its last sign of life (or the launcher''s, while it sleeps), numbers of jobs and runs, those late by more than a minute, failing three times in a row, or silent (without success for mlops.silent_after scheduled times), and of alerts that are not closed; numbers only, of all jobs, for everybody.';
 
-GRANT SELECT ON mlops.jobs, mlops.job_runs, mlops.stat_workers TO PUBLIC;
+GRANT SELECT ON mlops.jobs, mlops.job_runs, mlops.stat_jobs, mlops.stat_monitors, mlops.stat_workers TO PUBLIC;

@@ -55,6 +55,7 @@ int			mlops_max_running_jobs_per_database = 4;
 int			mlops_crash_delay = 300;
 int			mlops_job_run_retention = 90 * 24 * 60;
 bool		mlops_superuser_jobs = true;
+static int	silent_after = 3;
 static int	simd = SIMD_AUTO;
 
 /* known to clock.c alone, by its assign hook */
@@ -276,6 +277,15 @@ mlops_guc_init(void)
 							&mlops_job_run_retention,
 							90 * 24 * 60, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+
+	/* read in SQL, by _silent_at() */
+	DefineCustomIntVariable("mlops.silent_after",
+							"Scheduled times without a success after which a job is reported as silent.",
+							"0 is never.",
+							&silent_after,
+							3, 0, 1000,
+							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("mlops.superuser_jobs",

@@ -10,8 +10,10 @@
  * DROP DATABASE has a hook behind its check of privileges; for the others the
  * check is made here too, so that nobody else can stop a scheduler.
  *
- * The launcher is told when a database came, went or changed.  Both happens at
- * the end of the transaction: before, the launcher would see the former state.
+ * The launcher is told when a database came, went or changed, and the scheduler
+ * when the settings of its database did, one of which makes it read-only.  All
+ * of it happens at the end of the transaction: before, they would see the
+ * former state.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +42,9 @@ static Oid	held = InvalidOid;
 
 /* the transaction in progress may change which databases there are */
 static bool concerned = false;
+
+/* the database whose settings it changes */
+static Oid	changed = InvalidOid;
 
 static void
 hold(Oid database)
@@ -185,6 +190,8 @@ on_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 
 	concerned = true;
 	hold(needed_database(statement));
+	if (IsA(statement, AlterDatabaseSetStmt))
+		changed = get_database_oid(((AlterDatabaseSetStmt *) statement)->dbname, true);
 	execute(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 }
 
@@ -201,7 +208,10 @@ at_transaction_end(XactEvent event, void *arg)
 		mlops_release_database(held);
 	else if (concerned)
 		mlops_rescan_databases();
+	if (OidIsValid(changed) && event == XACT_EVENT_COMMIT)
+		mlops_restart_scheduler(changed);
 	held = InvalidOid;
+	changed = InvalidOid;
 	concerned = false;
 }
 

@@ -86,6 +86,7 @@ static JobArgs args;
 
 static volatile sig_atomic_t timed_out = false;
 static volatile sig_atomic_t cancelled = false;
+static volatile sig_atomic_t terminated = false;
 
 /*
  * Register a worker for a run; false if there is none free.  The handle is
@@ -286,7 +287,23 @@ write_result(const char *status, const int64 *rows, const char *message, const E
 }
 
 /*
- * before_shmem_exit callback: the process ends in the middle of the run.
+ * Put the run back that we have not taken, within a transaction.
+ */
+static void
+unstart(void)
+{
+	bool		isnull;
+	NullableDatum run = value(Int64GetDatum(args.run));
+
+	XactReadOnly = false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) mlops_call_private("_unstart_run", 1, (Oid[]) {INT8OID}, &run, &isnull);
+	PopActiveSnapshot();
+}
+
+/*
+ * before_shmem_exit callback: the process ends in the middle of the run, or was
+ * told to before it took it.  What failed in taking it is not tried for ever.
  * Waiting for a lock is not possible any more, so a locked table is left
  * alone; the scheduler will find the run.
  */
@@ -295,15 +312,18 @@ at_exit(int code, Datum arg)
 {
 	Oid			relation;
 
-	if (current.id == 0 || current.ended)
+	if (current.ended || (current.id == 0 && !terminated))
 		return;
 	current.ended = true;
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	relation = get_relname_relid("job_run", get_namespace_oid(MLOPS_SCHEMA, true));
 	if (OidIsValid(relation) && ConditionalLockRelationOid(relation, RowExclusiveLock))
-		(void) write_result("interrupted", NULL, "the process was told to end",
-							NULL);
+	{
+		if (current.id == 0 ||
+			(!write_result("interrupted", NULL, "the process was told to end", NULL) && terminated))
+			unstart();
+	}
 	CommitTransactionCommand();
 }
 
@@ -323,6 +343,13 @@ on_cancel(SIGNAL_ARGS)
 {
 	cancelled = true;
 	StatementCancelHandler(postgres_signal_arg);
+}
+
+static void
+on_terminate(SIGNAL_ARGS)
+{
+	terminated = true;
+	die(postgres_signal_arg);
 }
 
 /* error_context_stack callback */
@@ -409,7 +436,7 @@ mlops_job_main(Datum arg)
 	ErrorData  *volatile error = NULL;
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, on_terminate);
 	pqsignal(SIGINT, on_cancel);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();

@@ -330,6 +330,19 @@ launch_schedulers(void)
 }
 
 /*
+ * Have databases looked at again that were read-only: the settings have changed.
+ */
+static void
+wake_read_only(void)
+{
+	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < MLOPS_MAX_DATABASES; i++)
+		if (mlops_worker_state->slots[i].told)
+			mlops_worker_state->slots[i].woken = true;
+	LWLockRelease(mlops_worker_state->lock);
+}
+
+/*
  * The main function of the process.
  */
 void
@@ -358,6 +371,7 @@ mlops_launcher_main(Datum arg)
 	for (;;)
 	{
 		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz clock;
 		long		wait = LOOK_TIME;
 		bool		rescan;
 
@@ -367,11 +381,13 @@ mlops_launcher_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			wake_read_only();
 		}
+		clock = mlops_clock_now();
 
 		LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
 		rescan = mlops_worker_state->rescan;
-		mlops_worker_state->launcher_heartbeat = now;
+		mlops_worker_state->launcher_heartbeat = clock;
 		LWLockRelease(mlops_worker_state->lock);
 		if (rescan || TimestampDifferenceExceeds(looked, now, LOOK_TIME))
 		{

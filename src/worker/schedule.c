@@ -7,6 +7,7 @@
  */
 #include "compat.h"
 
+#include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -104,18 +105,26 @@ from_seconds(int64 seconds)
 }
 
 /*
- * SQL: the first time after another that a schedule means.
+ * SQL: the first time after another that a schedule means, or the nth.
  */
 Datum
 mlops_next_run(PG_FUNCTION_ARGS)
 {
 	MlopsSchedule schedule = schedule_of(PG_GETARG_TEXT_PP(0));
-	TimestampTz after = PG_GETARG_TIMESTAMPTZ(1);
+	int64		next = to_seconds(PG_GETARG_TIMESTAMPTZ(1), false);
 	MlopsZone	zone = zone_of(PG_GETARG_TEXT_PP(2));
-	int64		next;
+	int32		n = PG_GETARG_INT32(3);
 
-	if (!mlops_schedule_next(&schedule, &zone, to_seconds(after, false), &next))
-		PG_RETURN_NULL();
+	if (n < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the number of a run must be at least 1")));
+	for (int32 i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!mlops_schedule_next(&schedule, &zone, next, &next))
+			PG_RETURN_NULL();
+	}
 	PG_RETURN_TIMESTAMPTZ(from_seconds(next));
 }
 

@@ -16,7 +16,9 @@
  *
  * With preload it leaves when nothing is due for a while, and tells the
  * launcher when to start it again.  Without, it stays and looks every second,
- * since nobody can tell it about changes.
+ * since nobody can tell it about changes; and it leaves, together with its
+ * workers, when a statement needs the database to itself.  Then the postmaster
+ * starts it again, and its connection waits until that statement has ended.
  *
  * An error ends the process, be it that somebody holds a lock for long; the
  * launcher, or the postmaster, starts another one after a while.
@@ -28,6 +30,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -103,6 +106,7 @@ typedef struct Look
 static bool is_scheduler = false;
 static bool of_launcher = false;
 static bool published = false;
+static bool connected = false;
 
 static List *workers = NIL;
 static List *gone = NIL;		/* of Worker: those that ended since the last look */
@@ -127,7 +131,7 @@ mlops_scheduler_register(Oid database, bool by_launcher, BackgroundWorkerHandle 
 		.bgw_type = MLOPS_SCHEDULER_TYPE,
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
 		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = by_launcher ? BGW_NEVER_RESTART : 10,
+		.bgw_restart_time = by_launcher ? BGW_NEVER_RESTART : 5,
 		.bgw_library_name = "mlops",
 		.bgw_function_name = "mlops_scheduler_main",
 		.bgw_notify_pid = MyProcPid,
@@ -183,6 +187,7 @@ attach(Oid database)
 	MlopsSlot  *slot;
 	bool		result = false;
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz clock = mlops_clock_now();
 
 	before_shmem_exit(leave, ObjectIdGetDatum(database));
 	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
@@ -193,6 +198,7 @@ attach(Oid database)
 		slot->latch = MyLatch;
 		slot->state = MLOPS_SLOT_RUNNING;
 		slot->since = now;
+		slot->heartbeat = clock;
 		result = slot->hold_until <= now;
 		if (result)
 			slot->hold_until = 0;
@@ -209,7 +215,7 @@ static void
 note_look(void)
 {
 	MlopsSlot  *slot;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz clock = mlops_clock_now();
 
 	if (!of_launcher)
 		return;
@@ -218,7 +224,8 @@ note_look(void)
 	if (slot != NULL)
 	{
 		slot->woken = false;
-		slot->heartbeat = now;
+		slot->told = slot->told && DefaultXactReadOnly;
+		slot->heartbeat = clock;
 	}
 	LWLockRelease(mlops_worker_state->lock);
 }
@@ -626,7 +633,6 @@ work(void)
 	ListCell   *cell;
 
 	look_at_workers();
-	note_look();
 	look_around(&look);
 
 	for (int i = 0; i < look.nplaces; i++)
@@ -688,6 +694,58 @@ lock_database(void)
 }
 
 /*
+ * Whether a statement of another session, such as DROP DATABASE, needs the
+ * database to itself: it holds or waits for a lock on it that conflicts with
+ * the one which every session takes while it connects.
+ */
+static bool
+database_is_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, true);
+	return false;
+}
+
+/*
+ * Make way for such a statement, which waits for five seconds; what the
+ * workers did is undone, and done again when we are back.
+ */
+static void
+make_way(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, workers)
+	{
+		Worker	   *worker = lfirst(cell);
+
+		if (worker->handle != NULL)
+			TerminateBackgroundWorker(worker->handle);
+		else if (is_job_worker(worker->pid))
+			kill(worker->pid, SIGTERM);
+	}
+	ereport(LOG,
+			(errmsg("the scheduler of mlops leaves database with OID %u for a statement that needs it alone",
+					MyDatabaseId)));
+	proc_exit(1);
+}
+
+/*
+ * on_proc_exit callback.  The postmaster starts a process again that ends with
+ * an error, also when the error is that the database is not there any more.
+ */
+static void
+stay_away(int code, Datum arg)
+{
+	if (!connected && code != 0)
+		proc_exit(0);
+}
+
+/*
  * A database whose administrator made it read-only is left alone; the log says
  * so once.
  */
@@ -697,9 +755,9 @@ is_read_only(void)
 	static bool told = false;
 	bool		tell = !told;
 
+	told = DefaultXactReadOnly;
 	if (!DefaultXactReadOnly)
 		return false;
-	told = true;
 	if (of_launcher)
 	{
 		MlopsSlot  *slot;
@@ -746,7 +804,10 @@ mlops_scheduler_main(Datum arg)
 
 	if (of_launcher && (mlops_worker_state == NULL || !attach(args.database)))
 		proc_exit(0);
+	if (!of_launcher)
+		on_proc_exit(stay_away, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(args.database, InvalidOid, 0);
+	connected = true;
 	ProcessConfigFile(PGC_SIGHUP);
 
 	if (!lock_database())
@@ -755,11 +816,7 @@ mlops_scheduler_main(Datum arg)
 		(void) publish(TimestampTzPlusMilliseconds(mlops_clock_now(), LONG_WAIT), true);
 		proc_exit(0);
 	}
-	if (of_launcher && is_read_only())
-	{
-		(void) publish(TimestampTzPlusMilliseconds(mlops_clock_now(), LONG_WAIT), true);
-		proc_exit(0);
-	}
+
 	/*
 	 * The settings of the database are for its users.  We do not wait for a
 	 * lock until the server looks for deadlocks: DROP EXTENSION takes the
@@ -781,7 +838,15 @@ mlops_scheduler_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		wait = !of_launcher && is_read_only() ? SHORT_WAIT : work();
+		if (!of_launcher && database_is_wanted())
+			make_way();
+		note_look();
+		if (!is_read_only())
+			wait = work();
+		else if (!of_launcher)
+			wait = SHORT_WAIT;
+		else
+			wait = publish(TimestampTzPlusMilliseconds(mlops_clock_now(), LONG_WAIT), false) ? -1 : 0;
 		if (wait < 0)
 			break;
 		if (wait > 0 && !ShutdownRequestPending)

@@ -203,6 +203,31 @@ mlops_release_database(Oid database)
 	LWLockRelease(mlops_worker_state->lock);
 }
 
+/*
+ * Make the scheduler of a database start anew, since its settings have changed.
+ * It leaves as for a hold, which is over at once.
+ */
+void
+mlops_restart_scheduler(Oid database)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MlopsSlot  *slot;
+
+	if (mlops_worker_state == NULL)
+		return;
+	LWLockAcquire(mlops_worker_state->lock, LW_EXCLUSIVE);
+	slot = mlops_slot_of(database);
+	if (slot != NULL)
+	{
+		slot->woken = true;
+		slot->hold_until = Max(slot->hold_until, now);
+		if (slot->scheduler != 0)
+			kill(slot->scheduler, SIGTERM);
+		mlops_wake_launcher();
+	}
+	LWLockRelease(mlops_worker_state->lock);
+}
+
 bool
 mlops_database_is_held(Oid database)
 {

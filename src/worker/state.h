@@ -41,7 +41,7 @@ typedef struct MlopsSlot
 	bool		woken;			/* its tables have changed */
 	TimestampTz next_due;		/* by the clock of jobs; DT_NOEND for never */
 	TimestampTz since;			/* of the state */
-	TimestampTz heartbeat;		/* when the scheduler last looked */
+	TimestampTz heartbeat;		/* when the scheduler last looked, by the clock of jobs */
 	TimestampTz hold_until;		/* nobody may enter before */
 	int			failures;		/* of schedulers, in a row */
 	bool		waiting;		/* for the end of a worker of any database */
@@ -63,7 +63,7 @@ typedef struct MlopsWorkerState
 	LWLock	   *lock;			/* protects all that follows */
 	pid_t		launcher;
 	Latch	   *launcher_latch;
-	TimestampTz launcher_heartbeat;
+	TimestampTz launcher_heartbeat; /* by the clock of jobs */
 	bool		rescan;			/* databases came or went */
 	MlopsSlot	slots[MLOPS_MAX_DATABASES];
 	MlopsEntry	entries[MLOPS_MAX_JOB_WORKERS];
@@ -83,6 +83,7 @@ extern void mlops_entry_free(MlopsEntry *entry);
 extern void mlops_wake_database(Oid database);
 extern void mlops_hold_database(Oid database);
 extern void mlops_release_database(Oid database);
+extern void mlops_restart_scheduler(Oid database);
 extern bool mlops_database_is_held(Oid database);
 extern void mlops_rescan_databases(void);
 extern int	mlops_entry_reserve(Oid database);

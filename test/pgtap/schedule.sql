@@ -3,7 +3,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(116);
+SELECT plan(138);
 
 SET TimeZone = 'UTC';
 CREATE ROLE regress_jobs_ann LOGIN;
@@ -48,6 +48,9 @@ SELECT is(mlops.next_run('manual', '2026-01-01'), NULL, 'by hand');
 SELECT is(mlops.next_run('* * * * *', 'infinity'), NULL, 'after the end of time');
 SELECT is(mlops.next_run('0 0 1 1 *', '-infinity'), '0001-01-01 00:00Z'::timestamptz, 'from its beginning');
 SELECT is(mlops.next_run(NULL, now()), NULL, 'no schedule');
+SELECT is(mlops.next_run('30 2 * * mon-fri', '2026-06-04 03:00Z', 'UTC', 3), '2026-06-09 02:30Z'::timestamptz, 'the third time');
+SELECT is(mlops.next_run('once at 2027-01-31 18:00', '2026-01-01', 'UTC', 2), NULL, 'there is no second once');
+SELECT throws_ok($$SELECT mlops.next_run('* * * * *', now(), 'UTC', 0)$$, '22023', 'the number of a run must be at least 1', 'nor a time before the first');
 SELECT throws_ok($$SELECT mlops.next_run('61 * * * *')$$, 'ML060', 'invalid schedule: "61 * * * *"', 'what is no schedule');
 SELECT throws_ok($$SELECT mlops.next_run('* * * * *', now(), 'Mars/Olympus')$$, '22023', 'time zone "Mars/Olympus" not recognized', 'what is no time zone');
 
@@ -223,6 +226,29 @@ SELECT is(pg_temp.finish('f', 'cancelled'), true, 'a run that was cancelled');
 SELECT pg_temp.settle_runs(mlops._now());
 SELECT is((SELECT ROW(status, attempt)::text FROM mlops.job_run WHERE id = pg_temp.run('f')), ROW('cancelled', 1)::text, 'is not tried again');
 
+-- a role that was dropped
+CREATE ROLE regress_jobs_gone LOGIN;
+SELECT mlops.schedule('gone', 'manual', 'SELECT 1', owner => 'regress_jobs_gone', retries => 0), mlops.run_job('gone');
+DROP ROLE regress_jobs_gone;
+SELECT pg_temp.begin(), pg_temp.settle_runs(mlops._now());
+SELECT is((SELECT ROW(status, message, sqlstate)::text FROM mlops.job_runs WHERE job = 'gone'),
+    ROW('failed', 'the owner of the job does not exist any more', '28000')::text, 'a job whose owner was dropped fails');
+SELECT mlops.run_job('gone');
+SELECT pg_temp.begin(), pg_temp.settle_runs(mlops._now());
+SELECT mlops.run_job('gone');
+SELECT pg_temp.begin(), pg_temp.settle_runs(mlops._now());
+SELECT is((SELECT ROW(enabled, disabled_reason)::text FROM mlops.jobs WHERE job = 'gone'),
+    ROW(false, '3 runs failed in a row, the last one: the owner of the job does not exist any more')::text, 'and is disabled the third time');
+DELETE FROM mlops.job WHERE name = 'gone';
+DELETE FROM mlops.job_run WHERE job_name = 'gone';
+
+-- one that may not connect any more, or is a superuser that must not
+SELECT ok(mlops._owner_trouble(10) IS NULL, 'a superuser owns jobs');
+SELECT current_database() AS database \gset
+REVOKE CONNECT ON DATABASE :"database" FROM PUBLIC;
+SELECT is(mlops._owner_trouble('regress_jobs_ann'::regrole), format('role "regress_jobs_ann" has no CONNECT privilege on database "%s"', current_database()), 'who may not connect does not');
+GRANT CONNECT ON DATABASE :"database" TO PUBLIC;
+
 -- an owner without rights
 SELECT mlops.schedule('nologin', '* * * * *', 'SELECT 1', owner => 'regress_jobs_bob');
 ALTER ROLE regress_jobs_bob NOLOGIN;
@@ -246,6 +272,44 @@ SELECT is((SELECT ROW(enabled, disabled_reason)::text FROM mlops.jobs WHERE job 
 SELECT is(pg_temp.states('good'), '10:24 queued', 'and the others go on');
 DELETE FROM mlops.job WHERE name IN ('bad', 'good');
 DELETE FROM mlops.job_run WHERE job_name IN ('bad', 'good');
+
+--
+-- Silence
+--
+SELECT pg_temp.clock('2026-06-04 10:00:00');
+SELECT mlops.schedule('workdays', '30 2 * * mon-fri', 'SELECT 1', time_zone => 'UTC', overlap => 'queue', retries => 0);
+CREATE FUNCTION pg_temp.silence(at text) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.clock(at), mlops._queue_due(mlops._now());
+    SELECT concat_ws(' ', h.silent, to_char(j.silent_at, 'DD'), to_char(j.silent_since, 'DD')) FROM mlops.health() h, mlops.stat_jobs j WHERE j.job = 'workdays' $$;
+SELECT is(pg_temp.silence('2026-06-08 02:30:01'), '0 10', 'a weekend is no silence, and three times must pass: Friday''s, Monday''s and Tuesday''s');
+SELECT is(pg_temp.silence('2026-06-09 02:30:01'), '0 10', 'two have');
+SELECT is(pg_temp.silence('2026-06-10 02:30:01'), '1 10 10', 'then it is silent');
+SELECT is((SELECT ROW(status, message)::text FROM mlops.health()), ROW('critical', 'late runs: 2; jobs disabled after failures: 1; silent jobs: 1')::text, 'which health says');
+SELECT is(pg_temp.silence('2026-06-11 02:30:01'), '1 10 10', 'once');
+SELECT is(pg_temp.begin(), 'workdays', 'when it runs');
+SELECT is(pg_temp.finish('workdays', 'failed'), true, 'and fails');
+SELECT pg_temp.settle_runs(mlops._now());
+SELECT is(pg_temp.silence('2026-06-11 02:30:02'), '1 10 10', 'it still is');
+SELECT pg_temp.begin(), pg_temp.finish('workdays', 'succeeded'), pg_temp.settle_runs(mlops._now());
+SELECT is(pg_temp.silence('2026-06-11 02:30:03'), '0 17', 'until it succeeds');
+SELECT mlops.alter_job('workdays', schedule => 'every 1 hour');
+SELECT is(pg_temp.silence('2026-06-11 05:00:00'), '0 11', 'the times of another schedule count from its change');
+SELECT is(pg_temp.silence('2026-06-11 06:00:00'), '1 11 11', 'and pass');
+SELECT mlops.alter_job('workdays', priority => 1);
+SELECT is((SELECT silent_since FROM mlops.jobs WHERE job = 'workdays'), NULL, 'who changes the job has heard it');
+DELETE FROM mlops.job WHERE name = 'workdays';
+DELETE FROM mlops.job_run WHERE job_name = 'workdays';
+
+-- who sees what in stat_jobs
+CREATE ROLE regress_jobs_watch LOGIN;
+SET SESSION AUTHORIZATION regress_jobs_watch;
+SELECT is((SELECT count(*) FROM mlops.stat_jobs), 0::bigint, 'others'' jobs are not to be seen in stat_jobs');
+RESET SESSION AUTHORIZATION;
+GRANT pg_monitor TO regress_jobs_watch;
+SET SESSION AUTHORIZATION regress_jobs_watch;
+SELECT results_eq($$SELECT job FROM mlops.stat_jobs ORDER BY job$$, $$VALUES ('f'), ('nologin')$$, 'but by pg_monitor');
+SELECT is((SELECT count(*) FROM mlops.jobs), 0::bigint, 'not with their commands');
+RESET SESSION AUTHORIZATION;
 
 -- what is old goes
 SELECT pg_temp.clock('2026-12-01 00:00:00');

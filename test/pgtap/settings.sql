@@ -5,7 +5,7 @@
 \set top `pwd`
 \ir ../fixtures/stump.sql
 BEGIN;
-SELECT plan(10);
+SELECT plan(17);
 
 SELECT is(current_setting('mlops.simd'), 'auto', 'mlops.simd takes the best by default');
 SELECT lives_ok('SET LOCAL mlops.simd = plain', 'plain C is everywhere');
@@ -53,6 +53,48 @@ SELECT is((SELECT array_agg(mlops.predict_batch(model, rows) = scores) FROM scor
           '{t,t}', 'scores by ' || simd) FROM unnest('{auto,plain}'::text[]) simd;
 SELECT is((SELECT count(*) FROM unnest('{avx2,avx512}'::text[]) simd, scored
            WHERE pg_temp.set_simd(simd) = 'set' AND mlops.predict_batch(model, rows) <> scores), 0::bigint, 'and by those that the machine has');
+
+--
+-- doc/settings.md says what the server does.  A cell "the same" is that of the
+-- row above.
+--
+\set page `cat doc/settings.md`
+CREATE TEMPORARY TABLE documented AS
+    WITH line AS (
+        SELECT n, regexp_split_to_array(line, '\s*\|\s*') AS cell
+        FROM regexp_split_to_table(:'page', '\n') WITH ORDINALITY l (line, n)
+        WHERE line LIKE '| `mlops.%'),
+    filled AS (
+        SELECT n, cell, (SELECT f.cell[6] FROM line f WHERE f.n <= l.n AND f.cell[6] <> 'the same' ORDER BY f.n DESC LIMIT 1) AS who
+        FROM line l)
+    SELECT n, trim(cell[2], '`') AS name, nullif(cell[3], '') AS unit, trim(cell[4], '`') AS value, cell[5] AS range,
+           CASE who WHEN 'everybody' THEN 'user' WHEN 'superusers' THEN 'superuser'
+                    WHEN 'the configuration file or `ALTER SYSTEM`, and a reload' THEN 'sighup'
+                    WHEN 'the configuration file, and a restart' THEN 'postmaster' ELSE who END AS context
+    FROM filled;
+-- a number with or without a unit, in the unit of the setting
+CREATE FUNCTION pg_temp.amount(value text, unit text) RETURNS numeric LANGUAGE sql AS $$
+    SELECT CASE WHEN value !~ '^\d+( [A-Za-z]+)?$' THEN NULL WHEN value ~ '^\d+$' THEN value::numeric
+                WHEN unit = 'kB' THEN pg_size_bytes(value)::numeric / 1024
+                WHEN unit = 's' THEN extract(epoch FROM value::interval)
+                WHEN unit = 'min' THEN extract(epoch FROM value::interval) / 60 END $$;
+SELECT results_eq('SELECT name FROM documented ORDER BY name COLLATE "C"',
+                  $$SELECT name FROM pg_settings WHERE name LIKE 'mlops.%' ORDER BY name COLLATE "C"$$, 'every setting is in doc/settings.md, once');
+SELECT is((SELECT count(*) FROM documented WHERE pg_temp.amount(value, unit) IS NOT NULL) > 10, true, 'of whose defaults many are numbers');
+SELECT is_empty('SELECT name, d.unit, s.unit FROM documented d JOIN pg_settings s USING (name) WHERE d.unit IS DISTINCT FROM s.unit', 'with its unit');
+SELECT is_empty('SELECT name, d.context, s.context FROM documented d JOIN pg_settings s USING (name) WHERE d.context <> s.context', 'who can set it and how');
+SELECT is_empty($$SELECT name, d.value, s.boot_val FROM documented d JOIN pg_settings s USING (name)
+    WHERE CASE WHEN s.vartype IN ('integer', 'real') THEN pg_temp.amount(d.value, d.unit) IS DISTINCT FROM s.boot_val::numeric
+               ELSE d.value <> coalesce(nullif(s.boot_val, ''), 'empty') END$$, 'its default');
+SELECT is_empty($$SELECT name, d.range, s.min_val, s.max_val FROM documented d JOIN pg_settings s USING (name)
+    WHERE s.vartype = 'integer'
+      AND (pg_temp.amount(split_part(split_part(d.range, ' to ', 1), ' and up', 1), d.unit) IS DISTINCT FROM s.min_val::numeric
+           OR (d.range LIKE '% to %' AND pg_temp.amount(split_part(d.range, ' to ', 2), d.unit) IS DISTINCT FROM s.max_val::numeric)
+           OR (d.range LIKE '% and up' AND s.max_val::numeric < 2000000000)
+           OR d.range !~ ' to | and up$')$$, 'the range of a number');
+SELECT is_empty($$SELECT name, d.range, s.enumvals FROM documented d JOIN pg_settings s USING (name)
+    WHERE s.vartype IN ('enum', 'bool') AND d.range <> ''
+      AND replace(d.range, '`', '') <> array_to_string(coalesce(s.enumvals, '{on,off}'), ', ')$$, 'and what there is to choose from');
 
 SELECT * FROM finish();
 ROLLBACK;

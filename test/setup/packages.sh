@@ -108,6 +108,20 @@ ensure_browser() {
 	apt_install chromium || say 'it could not be installed: the output is in build/packages.log'
 }
 
+# Prometheus' postgres_exporter, for test/t/106_prometheus.pl: the system's, or
+# Debian's package unpacked in build/, since its installation would start a
+# service.  Where neither can be had that test says so and is skipped.
+ensure_exporter() {
+	local name=prometheus-postgres-exporter dir=$BUILD/exporter
+	if command -v "$name" > /dev/null || [ -x "$dir/usr/bin/$name" ] || ! command -v apt-get dpkg-deb > /dev/null; then
+		return 0
+	fi
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	(cd "$dir" && timeout 60 apt-get -q -o Acquire::Retries=0 download "$name" && dpkg-deb -x "$name"_*.deb .) \
+		> "$BUILD/exporter.log" 2>&1 < /dev/null || true
+}
+
 # The newest supported version that the distribution has: the one of its
 # package "postgresql" unless that is too new.
 default_major() {

@@ -87,6 +87,7 @@ esac
 mkdir -p "$BUILD"
 case $goal in
 	demo | server) ensure_packages build ;;
+	check | tap) ensure_packages check && ensure_exporter ;;
 	*) ensure_packages check ;;
 esac
 

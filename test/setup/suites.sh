@@ -62,6 +62,7 @@ suite_pgtap() {
 suite_tap() {
 	export TESTDIR=$CHECK/tap TESTDATADIR=$CHECK/tap/tmp_check TESTLOGDIR=$CHECK/tap/tmp_check/log
 	export PG_TEST_PORT_DIR=$CHECK/tap/ports PG_REGRESS=$PGXS_DIR/src/test/regress/pg_regress
+	install -m 644 test/fixtures/next_version.sql "$SHARE/extension/mlops--$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" mlops.control)--next.sql"
 	files test/t .pl
 	case " ${FILES[*]} " in *140_dbt*) ensure_dbt ;; esac
 	case " ${FILES[*]} " in *150_report*) ensure_browser ;; esac

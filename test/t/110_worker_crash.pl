@@ -80,9 +80,14 @@ for my $i (1 .. $kills)
 	else
 	{
 		my ($signal, $type) = $what =~ /^(term-)?(.*)/;
-		soon(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'mlops $type'});
 		my @pids = pids($type);
-		redo unless @pids;
+		# the same kills in each run, whoever is there at the moment
+		until (@pids)
+		{
+			soon(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'mlops $type'}) or last;
+			@pids = pids($type);
+		}
+		last unless @pids;
 		kill defined $signal ? 15 : 9, $pids[ number(scalar @pids) ];
 	}
 	$done{$what}++;
@@ -90,12 +95,16 @@ for my $i (1 .. $kills)
 }
 note(join ', ', map { "$_: $done{$_}" } sort keys %done);
 sql(q{SELECT mlops.alter_job('j' || i, schedule => 'manual') FROM generate_series(1, 3) i});
+my $killed = 0;
+$killed += $_ for values %done;
+is($killed, $kills, 'as many kills as there should be');
 ok(settled(), "after $kills kills all ends");
 is(sql(q{SELECT count(*) FROM (SELECT job, scheduled_at FROM effect GROUP BY 1, 2 HAVING count(*) > 1) d}), '0', 'nothing was done twice');
 is(sql(q{SELECT count(*) FROM (
 	SELECT job_name, generate_series(min(scheduled_at), max(scheduled_at), '1 second') AS at FROM mlops.job_run GROUP BY 1) g
 	LEFT JOIN effect e ON e.job = g.job_name AND e.scheduled_at = g.at WHERE e.job IS NULL}), '0', 'nothing was lost');
 cmp_ok(sql('SELECT count(*) FROM effect'), '>', $kills, 'and there was something to lose');
+note('runs by status: ' . sql(q{SELECT string_agg(status || ' ' || n, ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM mlops.job_run GROUP BY 1) s}));
 is(sql(q{SELECT count(*) FROM mlops.job_run r WHERE status NOT IN ('succeeded', 'crashed', 'interrupted')}), '0', 'every run ended in a way that it should');
 is(sql(q{SELECT string_agg(DISTINCT status, ' ' ORDER BY status) FROM mlops.verify_audit()}), 'OK', 'the audit log is whole');
 
