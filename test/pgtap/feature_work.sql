@@ -1,0 +1,136 @@
+-- Which columns to train with: suggest_features and select_features.
+\set ECHO none
+\set QUIET 1
+BEGIN;
+SELECT plan(55);
+
+SET LOCAL client_min_messages = warning;
+CREATE SCHEMA feature_test;
+GRANT USAGE ON SCHEMA feature_test TO PUBLIC;
+SET LOCAL search_path = feature_test, public;
+
+CREATE TYPE grade AS ENUM ('low', 'mid', 'high');
+CREATE TABLE loan AS
+    SELECT i AS id, i * 7919 % 100 AS a, (i * 7919 % 100)::numeric / 4 AS same, sqrt(i * 104729 % 9973) AS b,
+           (ARRAY['x', 'y', 'z'])[i % 3 + 1] AS c, (ARRAY['low', 'mid', 'high'])[i * 7919 % 100 / 34 + 1]::grade AS g,
+           i % 2 = 0 AS flag, CASE WHEN i % 10 = 0 THEN NULL ELSE i * 31 % 17 END AS m,
+           date '2020-01-01' + i * 13 % 700 AS day, abs(i * 7919 % 100 - 50) AS u,
+           CASE WHEN i * 7919 % 100 + i % 157 > 130 THEN NULL ELSE i % 5 END AS leak,
+           i * 7919 % 100 + i % 157 > 130 AS bad, i * 7919 % 100 + i % 157 AS score
+    FROM generate_series(1, 5000) i;
+CREATE FUNCTION suggest(query text, label text) RETURNS TABLE(name text, j jsonb) LANGUAGE sql AS
+    $$ SELECT s.name, to_jsonb(s) FROM mlops.suggest_features(query, label, 'id') s $$;
+
+--
+-- Two classes: the figures are those of our aggregates and of PostgreSQL's
+--
+CREATE TABLE found AS SELECT * FROM mlops.suggest_features('SELECT * FROM loan', 'bad', key => 'id');
+SELECT results_eq('SELECT name FROM found', $$VALUES ('a'), ('same'), ('b'), ('c'), ('g'), ('flag'), ('m'), ('day'), ('u'), ('leak'), ('score')$$,
+                  'a row per column, in their order, but label and key');
+SELECT results_eq('SELECT name, type, kind FROM found WHERE name IN (''a'', ''g'', ''flag'', ''day'')',
+                  $$VALUES ('a', 'integer', 'numeric'), ('g', 'feature_test.grade', 'categorical'), ('flag', 'boolean', 'boolean'), ('day', 'date', 'numeric')$$,
+                  'types and kinds');
+SELECT results_eq($$SELECT missing, distinct_count FROM found WHERE name = 'm'$$,
+                  $$SELECT avg((m IS NULL)::int)::float8, count(DISTINCT m)::float8 FROM loan$$, 'missing and distinct values');
+SELECT is((SELECT exact FROM found WHERE name = 'a'), true, 'up to 2048 values all is exact');
+SELECT is((SELECT exact FROM found WHERE name = 'b'), false, 'beyond it is not, and says so');
+SELECT ok((SELECT (definition->>'rank_error')::float8 BETWEEN 1e-6 AND 0.01 FROM found WHERE name = 'b'), 'and how far it may be off');
+SELECT is((SELECT round(information_value::numeric, 12) FROM found WHERE name = n.name), round(n.iv::numeric, 12), 'information value of ' || n.name)
+FROM (SELECT (ARRAY['a', 'c', 'm', 'flag', 'g', 'u'])[i] AS name,
+             (ARRAY[mlops.iv(bad, a::float8), mlops.iv(bad, c), mlops.iv(bad, m::float8), mlops.iv(bad, flag::int::float8), mlops.iv(bad, g::text), mlops.iv(bad, u::float8)])[i] AS iv
+      FROM loan, generate_series(1, 6) i GROUP BY i ORDER BY i) n;
+SELECT ok((SELECT abs(information_value - iv) < 0.01 * iv FROM found, (SELECT mlops.iv(bad, score::float8) AS iv FROM loan) l WHERE name = 'score'),
+          'that of many values within the error of the ranks');
+SELECT is((SELECT round(correlation::numeric, 12) FROM found WHERE name = 'm'), (SELECT round(corr(m, bad::int)::numeric, 12) FROM loan), 'Pearson''s correlation');
+SELECT is((SELECT round(correlation::numeric, 12) FROM found WHERE name = 'g'),
+          (SELECT round(sqrt(sum((n - e) ^ 2 / e) / 5000)::numeric, 12)
+           FROM (SELECT count(*) FILTER (WHERE l.bad = b.bad)::float8 AS n, count(*)::float8 * (SELECT count(*) FROM loan x WHERE x.bad = b.bad) / 5000 AS e
+                 FROM loan l, (VALUES (true), (false)) b (bad) GROUP BY g, b.bad) t), 'Cramer''s V of a category');
+SELECT results_eq($$SELECT correlation_method FROM found WHERE name IN ('m', 'g')$$, $$VALUES ('cramers_v'), ('pearson')$$, 'and which it is');
+SELECT is((SELECT round((trend->>'spearman')::numeric, 10) FROM found WHERE name = 'a'),
+          (SELECT round(corr(rx, ry)::numeric, 10) FROM (SELECT rank() OVER (ORDER BY a) + (count(*) OVER (PARTITION BY a) - 1) / 2.0 AS rx,
+                                                            rank() OVER (ORDER BY bad) + (count(*) OVER (PARTITION BY bad) - 1) / 2.0 AS ry FROM loan) r),
+          'Spearman''s correlation');
+SELECT results_eq($$SELECT (b->>'upper')::float8, (b->>'n')::bigint, round((b->>'mean')::numeric, 9) FROM found, jsonb_array_elements(trend->'bins') b WHERE name = 'm'$$,
+                  $$SELECT m::float8, count(*), round(avg(bad::int), 9) FROM loan WHERE m IS NOT NULL GROUP BY m ORDER BY m$$, 'bins and their rates');
+SELECT results_eq($$SELECT name, monotone FROM found WHERE name IN ('a', 'same', 'u', 'm', 'c', 'score')$$,
+                  $$VALUES ('a', 1), ('same', 1), ('c', NULL), ('m', 0), ('u', 0), ('score', 1)$$, 'monotone trends');
+SELECT is((SELECT duplicate_of FROM mlops.suggest_features('SELECT a, c, a AS a2, c AS c2, bad FROM loan', 'bad') WHERE name = 'a2'), 'a', 'a duplicate');
+SELECT is((SELECT duplicate_of FROM mlops.suggest_features('SELECT a, a::text AS t, a::float8 AS a2, bad FROM loan', 'bad') WHERE name = 'a2'), 'a', 'also of another type');
+SELECT is((SELECT count(duplicate_of)::int FROM found), 0, 'what is not a duplicate is none');
+SELECT is((SELECT count(duplicate_of)::int FROM mlops.suggest_features('SELECT a, CASE WHEN id <> 17 THEN a ELSE -1 END AS a2, bad FROM loan', 'bad')), 0, 'nor is one with another value in a row');
+SELECT is((SELECT array_agg(name ORDER BY name) FROM found WHERE leakage IS NOT NULL), '{leak,score}', 'leakage is suspected');
+SELECT matches((SELECT leakage FROM found WHERE name = 'leak'), 'NULL in one class only', 'with the reason');
+SELECT matches((SELECT leakage FROM found WHERE name = 'score'), 'AUC of 1.000', 'and its figure');
+SELECT is((SELECT count(*)::int FROM mlops.leakage_report('SELECT * FROM loan', 'bad', key => 'id')), 2, 'the same that the report suspects');
+SELECT results_eq($$SELECT name, suggestion FROM found WHERE name IN ('a', 'c', 'leak', 'g')$$,
+                  $$VALUES ('a', 'use'), ('c', 'review'), ('g', 'use'), ('leak', 'review')$$, 'suggestions');
+SELECT is((SELECT count(*)::int FROM found WHERE (suggestion = 'use') <> (reason IS NULL)), 0, 'each but use has a reason');
+SELECT is((SELECT definition->>'positive' FROM found LIMIT 1), 'true', 'the positive class is the last');
+SELECT is((SELECT monotone FROM mlops.suggest_features('SELECT a, bad FROM loan', 'bad', positive => 'false')), -1, 'or the one that is named');
+SELECT is((SELECT jsonb_agg(to_jsonb(s)) FROM mlops.suggest_features('SELECT * FROM loan ORDER BY b', 'bad', 'id') s WHERE exact),
+          (SELECT jsonb_agg(to_jsonb(s)) FROM mlops.suggest_features('SELECT * FROM loan ORDER BY id', 'bad', 'id') s WHERE exact), 'the order of rows does not matter');
+
+--
+-- A number, and more classes
+--
+SELECT results_eq($$SELECT round(correlation::numeric, 9), (trend->>'n')::int, monotone FROM mlops.suggest_features('SELECT a, score FROM loan', 'score')$$,
+                  $$SELECT round(corr(a, score)::numeric, 9), 5000, 1 FROM loan$$, 'a label that is a number');
+SELECT is((SELECT round((trend->>'spearman')::numeric, 9) FROM mlops.suggest_features('SELECT m, score FROM loan', 'score')),
+          (SELECT round(corr(rx, ry)::numeric, 9) FROM (SELECT rank() OVER (ORDER BY m) + (count(*) OVER (PARTITION BY m) - 1) / 2.0 AS rx,
+                                                            rank() OVER (ORDER BY score) + (count(*) OVER (PARTITION BY score) - 1) / 2.0 AS ry FROM loan WHERE m IS NOT NULL) r),
+          'its ranks');
+SELECT is((SELECT round(correlation::numeric, 9) FROM mlops.suggest_features('SELECT g, score FROM loan', 'score')),
+          (SELECT round(sqrt(sum(n * (m - t) ^ 2) / max(v))::numeric, 9) FROM (SELECT count(*) AS n, avg(score)::float8 AS m FROM loan GROUP BY g) x,
+               (SELECT avg(score)::float8 AS t, var_pop(score)::float8 * count(*) AS v FROM loan) y), 'the correlation ratio of a category');
+SELECT is((SELECT round(correlation::numeric, 9) FROM mlops.suggest_features('SELECT a, g FROM loan', 'g')),
+          (SELECT round(sqrt(sum(n * (m - t) ^ 2) / max(v))::numeric, 9) FROM (SELECT count(*) AS n, avg(a)::float8 AS m FROM loan GROUP BY g) x,
+               (SELECT avg(a)::float8 AS t, var_pop(a)::float8 * count(*) AS v FROM loan) y), 'of a number with more than two classes');
+SELECT is((SELECT information_value FROM mlops.suggest_features('SELECT a, g FROM loan', 'g')), NULL, 'which have no information value');
+SELECT is((SELECT rows FROM mlops.suggest_features('SELECT a, g FROM loan', 'g')), 5000::bigint, 'no row is lost or counted twice');
+SELECT ok((SELECT (definition->>'trend_rows')::int BETWEEN 20000 AND 50000 AND monotone = 1 AND (trend->>'n')::int = (definition->>'trend_rows')::int
+           FROM mlops.suggest_features('SELECT a, score + id / 1e6 AS score, id FROM loan, generate_series(1, 12)', 'score', 'id')), 'a trend of many rows is that of a sample');
+
+--
+-- Columns that make trouble
+--
+SELECT results_eq($$SELECT name, kind, missing, constant, suggestion, reason FROM mlops.suggest_features(
+        'SELECT bad, NULL::int AS nothing, NULL::text AS "no text", ''NaN''::float8 AS nan, ''-Infinity''::numeric AS inf, point(1, a) AS p, 5 AS "a ""five"" é", a AS one FROM loan', 'bad')$$,
+    $$VALUES ('nothing', 'numeric', 1::float8, true, 'drop', 'it has no value'), ('no text', 'categorical', 1, true, 'drop', 'it has no value'),
+             ('nan', 'numeric', 1, true, 'drop', 'it has no value'), ('inf', 'numeric', 1, true, 'drop', 'it has no value'),
+             ('p', 'unsupported', 0, NULL, 'drop', 'type point cannot be a feature: cast it in the query'),
+             ('a "five" é', 'numeric', 0, true, 'drop', 'it has the same value in all rows'), ('one', 'numeric', 0, false, 'use', NULL)$$, 'each has a row that says so');
+SELECT matches((SELECT reason FROM mlops.suggest_features('SELECT bad, CASE WHEN id % 3 = 0 THEN ''infinity''::float8 ELSE a END AS x FROM loan', 'bad')),
+               'infinite values', 'an infinity here and there');
+SELECT matches((SELECT reason FROM mlops.suggest_features('SELECT bad, id FROM loan', 'bad')), 'identifier', 'a number that names rows');
+SELECT is((SELECT suggestion FROM mlops.suggest_features('SELECT bad, md5(id::text) AS t FROM loan', 'bad')), 'drop', 'a text that names rows');
+SELECT results_eq($$SELECT information_value, correlation, monotone, leakage, definition->>'label_kind' FROM mlops.suggest_features('SELECT a, true AS bad FROM loan', 'bad')$$,
+                  $$VALUES (NULL::float8, NULL::float8, NULL::int, NULL::text, 'one value')$$, 'one class');
+SELECT results_eq($$SELECT rows, suggestion, reason FROM mlops.suggest_features('SELECT a, NULL::boolean AS bad FROM loan', 'bad')$$,
+                  $$VALUES (0::bigint, 'drop', 'no row has a label')$$, 'no label');
+SELECT is((SELECT count(*)::int FROM mlops.suggest_features('SELECT a, bad FROM loan WHERE false', 'bad')), 1, 'no rows');
+SELECT is((SELECT count(*)::int FROM mlops.suggest_features('SELECT bad FROM loan', 'bad')), 0, 'no columns');
+SELECT is((SELECT count(*) FILTER (WHERE information_value > 0 AND monotone IS NOT NULL)::int FROM mlops.suggest_features(
+              (SELECT 'SELECT bad, ' || string_agg('a + 0.5 * (id % ' || i || ') AS c' || i, ', ') || ' FROM loan' FROM generate_series(2, 1600) i), 'bad')), 1599, '1,600 columns');
+SELECT throws_ok($$SELECT mlops.suggest_features('SELECT a FROM loan', 'bad')$$, '42703', NULL, 'a label that is not there');
+SELECT throws_ok($$SELECT mlops.suggest_features('SELECT a, bad FROM loan', 'bad', 'id')$$, '42703', NULL, 'a key that is not there');
+SELECT throws_ok($$SELECT mlops.suggest_features('SELECT a, point(1, 2) AS p FROM loan', 'p')$$, '42804', NULL, 'a label that cannot be one');
+SELECT throws_ok($$SELECT mlops.suggest_features('SELECT a, bad FROM loan', 'bad', positive => 'yes')$$, '22023', NULL, 'a positive class that is not there');
+SELECT throws_ok($$SELECT mlops.suggest_features('DELETE FROM loan', 'bad')$$, '22023', NULL, 'a query that writes');
+CREATE ROLE feature_other;
+SET LOCAL ROLE feature_other;
+SELECT throws_ok($$SELECT mlops.suggest_features('SELECT * FROM feature_test.loan', 'bad')$$, '42501', NULL, 'who may not read the rows');
+RESET ROLE;
+CREATE FUNCTION cancelled(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    RETURN 'it ended';
+EXCEPTION WHEN query_canceled THEN
+    RETURN 'cancelled';
+END $$;
+SET LOCAL statement_timeout = 300;
+SELECT is(cancelled($$SELECT mlops.suggest_features('SELECT i AS a, i % 2 = 0 AS bad FROM generate_series(1, 1000000000) i', 'bad')$$), 'cancelled', 'it can be cancelled');
+RESET statement_timeout;
+
+SELECT * FROM finish();
+ROLLBACK;
