@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(55);
+SELECT plan(85);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA feature_test;
@@ -130,6 +130,63 @@ EXCEPTION WHEN query_canceled THEN
 END $$;
 SET LOCAL statement_timeout = 300;
 SELECT is(cancelled($$SELECT mlops.suggest_features('SELECT i AS a, i % 2 = 0 AS bad FROM generate_series(1, 1000000000) i', 'bad')$$), 'cancelled', 'it can be cancelled');
+RESET statement_timeout;
+
+--
+-- Selection
+--
+CREATE TABLE ranked AS SELECT * FROM mlops.select_features('SELECT id, a, b, c, m, day, bad FROM loan', 'bad', '{"max_depth": 3}', key => 'id', rounds => 20, seed => 3);
+SELECT results_eq('SELECT rank, feature FROM ranked ORDER BY rank LIMIT 1', $$VALUES (1, 'a')$$, 'the feature that makes the label comes first');
+SELECT is((SELECT array_agg(feature ORDER BY rank) FROM ranked WHERE chosen), '{a}', 'and alone is chosen');
+SELECT results_eq('SELECT DISTINCT metric FROM ranked',
+                  $$SELECT (metrics->>'auc')::float8 FROM mlops.train('feature_test', 'SELECT id, a, b, c, m, day, bad FROM loan', 'bad', '{"max_depth": 3}', key => 'id', rounds => 20, seed => 3)$$,
+                  'the metric is the one that mlops.train() gives');
+SELECT ok((SELECT bool_and(standard_error >= 0 AND standard_error < 0.05 AND removed_at IS NULL) FROM ranked), 'importances have standard errors');
+SELECT ok((SELECT importance > 0.2 AND importance > 2 * standard_error FROM ranked WHERE rank = 1), 'which tell them from chance');
+SELECT results_eq('SELECT rank, feature, importance, standard_error FROM ranked',
+                  $$SELECT rank, feature, importance, standard_error FROM mlops.select_features('SELECT id, a, b, c, m, day, bad FROM loan', 'bad', '{"max_depth": 3}', key => 'id', rounds => 20, seed => 3)$$,
+                  'the same seed gives the same figures');
+SELECT isnt((SELECT importance FROM mlops.select_features('SELECT id, a, b, c, m, day, bad FROM loan', 'bad', '{"max_depth": 3}', key => 'id', rounds => 20, seed => 3, repeats => 6) WHERE feature = 'a'),
+            (SELECT importance FROM ranked WHERE feature = 'a'), 'more repetitions give others');
+SELECT is((SELECT standard_error FROM mlops.select_features('SELECT id, a, b, bad FROM loan', 'bad', key => 'id', rounds => 5, repeats => 1) WHERE feature = 'a'), NULL, 'one has no error');
+SELECT results_eq($$SELECT importance, standard_error FROM mlops.select_features('SELECT id, a, b, bad FROM loan', 'bad', '{"max_depth": 1}', key => 'id', rounds => 1) WHERE feature = 'b'$$,
+                  'VALUES (0::float8, 0::float8)', 'a feature that no tree uses is worth nothing');
+
+CREATE TABLE eliminated AS SELECT * FROM mlops.select_features('SELECT id, a, b, c, m, day, flag, bad FROM loan', 'bad', '{"max_depth": 3, "monotone_constraints": {"a": 1, "flag": 0, "b": -1}}',
+    key => 'id', rounds => 10, method => 'elimination', metric => 'log_loss', step => 2, keep => 2, repeats => 3);
+SELECT results_eq('SELECT rank, removed_at FROM eliminated', 'VALUES (1, NULL), (2, NULL), (3, 2), (4, 2), (5, 1), (6, 1)', 'steps, the last to go first');
+SELECT is((SELECT feature FROM eliminated WHERE rank = 1), 'a', 'what makes the label stays');
+SELECT is((SELECT chosen FROM eliminated WHERE rank = 1), true, 'and is chosen');
+SELECT results_eq($$SELECT DISTINCT metric FROM eliminated WHERE removed_at = 2$$,
+                  $$SELECT (metrics->>'log_loss')::float8 FROM mlops.train('feature_test', 'SELECT id, a, b, c, m, day, flag, bad FROM loan', 'bad',
+                        (SELECT jsonb_build_object('max_depth', 3, 'monotone_constraints', jsonb_object_agg(feature, v)) FROM eliminated JOIN (VALUES ('a', 1), ('flag', 0), ('b', -1)) c (n, v) ON n = feature
+                         WHERE removed_at IS DISTINCT FROM 1),
+                        key => 'id', rounds => 10, features => (SELECT array_agg(feature) FROM eliminated WHERE removed_at IS DISTINCT FROM 1))$$,
+                  'the metric of a step is that of a training with its features and their constraints');
+SELECT is((SELECT array_agg(DISTINCT chosen) FROM mlops.select_features('SELECT id, a, b, c, m, bad FROM loan', 'bad', key => 'id', rounds => 5, method => 'elimination', tolerance => 1) WHERE rank > 1), '{f}',
+          'with a wide tolerance one is enough');
+SELECT is((SELECT count(DISTINCT metric)::int FROM mlops.select_features('SELECT id, a, b, c, m, bad FROM loan', 'bad', key => 'id', rounds => 5, method => 'elimination')), 4, 'a metric for each step');
+SELECT is((SELECT feature FROM mlops.select_features('SELECT id, a, b, c, m, score FROM loan', 'score', key => 'id', rounds => 10) WHERE rank = 1), 'a', 'of a number');
+SELECT is((SELECT feature FROM mlops.select_features('SELECT id, a, b, c, m, g FROM loan', 'g', key => 'id', rounds => 10, metric => 'accuracy') WHERE rank = 1), 'a', 'of several classes');
+SELECT is((SELECT count(*)::int FROM mlops.select_features('SELECT id, a, bad FROM loan', 'bad', key => 'id', rounds => 2, keep => 5, method => 'elimination')), 1, 'fewer features than shall be kept');
+SELECT is((SELECT count(*)::int FROM mlops.versions WHERE model = 'feature_test'), 2, 'nothing is registered');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad FROM loan', 'bad', metric => 'rmse')$$, '22023', NULL, 'a metric of another task');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad FROM loan', 'bad', '{"objective": "binary:hinge"}', metric => 'brier')$$, '22023', NULL, 'of probabilities where there are none');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad FROM loan', 'bad', method => 'magic')$$, '22023', NULL, 'an unknown method');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad FROM loan', 'bad', split => '{"test": 0}')$$, '22023', NULL, 'no rows to measure with');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad FROM loan', 'bad', repeats => 0)$$, '22023', NULL, 'no repetition');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad FROM loan', 'bad', tolerance => 'NaN')$$, '22023', NULL, 'no tolerance');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, b, bad FROM loan', 'bad', '{"interaction_constraints": [["a", "b"]]}', method => 'elimination')$$, '22023', NULL, 'constraints that name several');
+SELECT throws_ok($$SELECT mlops.select_features('SELECT a, bad, CASE WHEN bad THEN ''train'' WHEN id % 2 = 0 THEN ''test'' ELSE ''train'' END AS part FROM loan', 'bad', split => '{"column": "part"}', rounds => 2)$$, 'ML030', NULL, 'one class to measure with');
+SET LOCAL ROLE feature_other;
+SELECT throws_ok($$SELECT mlops.select_features('SELECT 1 AS a, true AS bad', 'bad')$$, '42501', NULL, 'it has to be granted');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION mlops.select_features TO feature_other;
+SET LOCAL ROLE feature_other;
+SELECT throws_ok($$SELECT mlops.select_features('SELECT * FROM feature_test.loan', 'bad')$$, '42501', NULL, 'and runs as the caller');
+RESET ROLE;
+SET LOCAL statement_timeout = 500;
+SELECT is(cancelled($$SELECT mlops.select_features('SELECT id, a, b, day, bad FROM loan', 'bad', key => 'id', rounds => 100000)$$), 'cancelled', 'a selection can be cancelled');
 RESET statement_timeout;
 
 SELECT * FROM finish();
