@@ -10,7 +10,8 @@
  * shows that it has not two classes: the sketches are joined, and what else is
  * needed from then on is computed from them as if it had been from the start.
  * With a label that is a number a sample of rows is kept too, for ranks: those
- * with the lowest hashes, whatever their order.
+ * whose keys have the lowest hashes, whatever their order, or without a key
+ * those whose numbers have.
  *
  * All of it is in a memory context of its own: about 500 kB for each column,
  * and 32 MB for the sample, at most.
@@ -38,6 +39,7 @@
 #include "monitoring/profile_query.h"
 #include "training/label.h"
 #include "training/leakage.h"
+#include "training/split.h"
 #include "training/suggest.h"
 
 PG_FUNCTION_INFO_V1(mlops_suggest_features);
@@ -67,7 +69,7 @@ take_columns(void *arg, TupleDesc tupdesc)
 	MemoryContext old = MemoryContextSwitchTo(self->context);
 	bool		key = self->key == NULL;
 
-	self->label_number = -1;
+	self->label_number = self->key_number = -1;
 	self->features = palloc0(sizeof(MlopsSuggestFeature) * Max(tupdesc->natts, 1));
 	self->sample.width = 1;
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -86,6 +88,8 @@ take_columns(void *arg, TupleDesc tupdesc)
 		if (self->key != NULL && strcmp(NameStr(attribute->attname), self->key) == 0)
 		{
 			key = true;
+			if (mlops_split_key_type(type, &self->key_conversion))
+				self->key_number = i;
 			continue;
 		}
 		feature = &self->features[self->num_features++];
@@ -406,7 +410,6 @@ take_row(void *arg, const Datum *values, const bool *nulls)
 	int			class;
 	double		label;
 	double	   *row = NULL;
-	uint64		row_hash;
 
 	self->rows_read++;
 	if (nulls[self->label_number])
@@ -421,7 +424,6 @@ take_row(void *arg, const Datum *values, const bool *nulls)
 			row = sample->rows + (Size) sample->num_rows * sample->width;
 			row[0] = label;
 		}
-		row_hash = hash_bytes_extended((const unsigned char *) &label, sizeof(label), 2);
 		for (int i = 0; i < self->num_features; i++)
 		{
 			MlopsSuggestFeature *feature = &self->features[i];
@@ -434,12 +436,18 @@ take_row(void *arg, const Datum *values, const bool *nulls)
 				hash = add_value(self, feature, values[feature->number], class, label, &number);
 			feature->hashes[0] = hash_combine64(feature->hashes[0], hash);
 			feature->hashes[1] = feature->hashes[1] * UINT64CONST(0x5851f42d4c957f2d) + hash;
-			row_hash = hash_combine64(row_hash, hash);
 			if (row != NULL && feature->place >= 0)
 				row[feature->place] = isinf(number) ? NAN : number;
 		}
-		if (row != NULL && row_hash <= sample->limit)
-			sample->hashes[sample->num_rows++] = row_hash;
+		if (row != NULL)
+		{
+			uint64		hash = self->key_number >= 0 && !nulls[self->key_number] ?
+				mlops_split_hash(self->key_conversion, values[self->key_number], 0) :
+				hash_bytes_extended((const unsigned char *) &self->rows_read, sizeof(self->rows_read), 0);
+
+			if (hash <= sample->limit)
+				sample->hashes[sample->num_rows++] = hash;
+		}
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(self->row_context);

@@ -94,6 +94,8 @@ typedef struct MlopsSuggest
 	MlopsSuggestFeature *features;
 	MlopsSuggestSample sample;
 
+	int			key_number;		/* in a tuple; -1: none that can be hashed */
+	MlopsConversion key_conversion;
 	int			label_number;
 	Oid			label_type;
 	MlopsConversion label_conversion;

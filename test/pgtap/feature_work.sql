@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(85);
+SELECT plan(87);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA feature_test;
@@ -90,6 +90,11 @@ SELECT is((SELECT information_value FROM mlops.suggest_features('SELECT a, g FRO
 SELECT is((SELECT rows FROM mlops.suggest_features('SELECT a, g FROM loan', 'g')), 5000::bigint, 'no row is lost or counted twice');
 SELECT ok((SELECT (definition->>'trend_rows')::int BETWEEN 20000 AND 50000 AND monotone = 1 AND (trend->>'n')::int = (definition->>'trend_rows')::int
            FROM mlops.suggest_features('SELECT a, score + id / 1e6 AS score, id FROM loan, generate_series(1, 12)', 'score', 'id')), 'a trend of many rows is that of a sample');
+
+SELECT is((SELECT trend FROM mlops.suggest_features('SELECT a, score, n * 5000 + id AS id FROM loan, generate_series(1, 12) n ORDER BY b, n', 'score', 'id')),
+          (SELECT trend FROM mlops.suggest_features('SELECT a, score, n * 5000 + id AS id FROM loan, generate_series(1, 12) n ORDER BY n, id', 'score', 'id')), 'by the key, in whatever order');
+SELECT ok((SELECT (trend->>'n')::int BETWEEN 24000 AND 50000 AND jsonb_array_length(trend->'bins') = 3 FROM mlops.suggest_features('SELECT i % 3 AS a, i % 3 + 0.5 AS y FROM generate_series(1, 60000) i', 'y')),
+          'also of rows that are all alike');
 
 --
 -- Columns that make trouble
