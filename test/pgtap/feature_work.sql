@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(87);
+SELECT plan(90);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA feature_test;
@@ -55,6 +55,14 @@ SELECT results_eq($$SELECT (b->>'upper')::float8, (b->>'n')::bigint, round((b->>
                   $$SELECT m::float8, count(*), round(avg(bad::int), 9) FROM loan WHERE m IS NOT NULL GROUP BY m ORDER BY m$$, 'bins and their rates');
 SELECT results_eq($$SELECT name, monotone FROM found WHERE name IN ('a', 'same', 'u', 'm', 'c', 'score')$$,
                   $$VALUES ('a', 1), ('same', 1), ('c', NULL), ('m', 0), ('u', 0), ('score', 1)$$, 'monotone trends');
+SELECT results_eq($$SELECT monotone, (trend->>'p_value')::float8 < 0.001, (trend->>'explained')::float8 < 0.95, (trend->>'p_departure')::float8 < 0.05
+                    FROM mlops.suggest_features('SELECT a, abs(a - 35) + id % 7 > 30 AS bad FROM loan', 'bad')$$, 'VALUES (0, true, true, true)', 'a trend that turns is not monotone');
+SELECT results_eq($$SELECT monotone, (trend->>'explained')::float8 BETWEEN 0.95 AND 0.9999
+                    FROM mlops.suggest_features('SELECT a, a - CASE WHEN a BETWEEN 50 AND 59 THEN 14 ELSE 0 END + id % 157 > 130 AS bad FROM loan', 'bad')$$, 'VALUES (1, true)', 'a small bump is forgiven');
+-- rates 0.2, 0.6 and 0.4 of 100 rows each: isotonic 0.2, 0.5 and 0.5
+SELECT results_eq($$SELECT round((trend->>'explained')::numeric, 9), round((trend->>'p_departure')::numeric, 9), monotone
+                    FROM mlops.suggest_features('SELECT i % 3 AS x, i / 3 < (ARRAY[20, 60, 40])[1 + i % 3] AS bad FROM generate_series(0, 299) i', 'bad')$$,
+                  'VALUES (0.75, 0.002315114, 0)', 'what the isotonic regression explains, and what it leaves');
 SELECT is((SELECT duplicate_of FROM mlops.suggest_features('SELECT a, c, a AS a2, c AS c2, bad FROM loan', 'bad') WHERE name = 'a2'), 'a', 'a duplicate');
 SELECT is((SELECT duplicate_of FROM mlops.suggest_features('SELECT a, a::text AS t, a::float8 AS a2, bad FROM loan', 'bad') WHERE name = 'a2'), 'a', 'also of another type');
 SELECT is((SELECT count(duplicate_of)::int FROM found), 0, 'what is not a duplicate is none');
