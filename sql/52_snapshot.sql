@@ -273,13 +273,14 @@ COMMENT ON FUNCTION mlops._register_snapshot(bigint, text, text, text, text, tex
 REVOKE ALL ON FUNCTION mlops._register_snapshot(bigint, text, text, text, text, text, boolean, jsonb, jsonb, jsonb, jsonb, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops.snapshot(name text, query text, key text DEFAULT NULL, materialize boolean DEFAULT false,
-                               tags jsonb DEFAULT '{}', label text DEFAULT NULL, description text DEFAULT NULL)
+                               tags jsonb DEFAULT '{}', label text DEFAULT NULL, description text DEFAULT NULL,
+                               profile boolean DEFAULT true)
     RETURNS text
     LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
     AS 'MODULE_PATHNAME', 'mlops_snapshot';
-COMMENT ON FUNCTION mlops.snapshot(text, text, text, boolean, jsonb, text, text) IS
-    'Records which rows a SELECT gives that runs with the caller''s rights (columns, number, hash, classes of the label, relations read), keeps a copy of them if asked, and returns the reference, such as loans/3; errors 22023, 22004, 23505, 42501, 42602, 42703 and 42804.';
-REVOKE ALL ON FUNCTION mlops.snapshot(text, text, text, boolean, jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION mlops.snapshot(text, text, text, boolean, jsonb, text, text, boolean) IS
+    'Records which rows a SELECT gives that runs with the caller''s rights (columns, number, hash, classes of the label, relations read), the profile of each column, keeps a copy of them if asked, and returns the reference, such as loans/3; errors 22023, 22004, 23505, 42501, 42602, 42703 and 42804.';
+REVOKE ALL ON FUNCTION mlops.snapshot(text, text, text, boolean, jsonb, text, text, boolean) FROM PUBLIC;
 
 --
 -- Using them
@@ -408,6 +409,7 @@ BEGIN
         EXECUTE format('DROP VIEW mlops_data.%I', 'snapshot_' || recorded.id);
         EXECUTE format('DROP TABLE mlops_data.%I', '_snapshot_' || recorded.id);
     END IF;
+    DELETE FROM mlops.snapshot_column c WHERE c.snapshot_id = recorded.id;
     DELETE FROM mlops.snapshot s WHERE s.id = recorded.id;
     PERFORM mlops._audit(action => 'snapshot.drop', subject => recorded.name || '/' || recorded.version,
                          state_before => jsonb_build_object('rows', recorded.row_count,
@@ -458,6 +460,7 @@ BEGIN
         WHERE old.label = new.label AND old.classes IS NOT NULL AND new.classes IS NOT NULL
           AND o.value->'rows' IS DISTINCT FROM n.value->'rows'
         ORDER BY 2;
+    RETURN QUERY SELECT d.* FROM mlops._diff_profiles(old.id, new.id) d;
 
     IF NOT (old.copied AND new.copied) THEN
         RETURN QUERY SELECT 'note', 'rows were not compared: only snapshots with a copy keep theirs', NULL, NULL;
@@ -514,7 +517,7 @@ CREATE FUNCTION mlops.diff_snapshots(before text, after text, examples integer D
     LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.diff_snapshots(text, text, integer) IS
-    'What changed between two snapshots: columns, number of rows, classes of the label, and where both have a copy and one key the rows added, removed and changed, with some examples if asked; errors ML070 and 22023.';
+    'What changed between two snapshots: columns, number of rows, classes of the label, distributions by the profiles of both, and where both have a copy and one key the rows added, removed and changed, with some examples if asked; errors ML070 and 22023.';
 
 --
 -- View

@@ -537,7 +537,7 @@ CREATE VIEW mlops.run_metrics WITH (security_barrier) AS
     LEFT JOIN mlops.version v ON v.run_id OPERATOR(pg_catalog.=) r.id
     WHERE CASE WHEN m.id IS NULL THEN mlops._experiment_readable(e.role) ELSE mlops.has_privilege(m.name, 'read') END;
 COMMENT ON VIEW mlops.run_metrics IS
-    'Metrics by step: the learning curve of each training, per round and part, and what was logged for runs made elsewhere; of runs that the viewer may see.';
+    'Metrics by step: the learning curve of each training, per round and part that it had (train, validation), and what was logged for runs made elsewhere; of runs that the viewer may see.';
 
 GRANT SELECT ON mlops.experiments, mlops.experiment_runs, mlops.run_metrics TO PUBLIC;
 
@@ -684,12 +684,13 @@ AS $$
 $$;
 COMMENT ON FUNCTION mlops._repeated(text, integer) IS 'What mlops.repeat_run() compares of a trained version.';
 REVOKE ALL ON FUNCTION mlops._repeated(text, integer) FROM PUBLIC;
-CREATE FUNCTION mlops._train_as(role oid, search_path text, threads integer, statement text, model text) RETURNS jsonb
+CREATE FUNCTION mlops._train_as(role oid, search_path text, threads integer, statement text, model text, sha256 text,
+                                comparison text, query text) RETURNS jsonb
     LANGUAGE C VOLATILE
     AS 'MODULE_PATHNAME', 'mlops_train_as';
-COMMENT ON FUNCTION mlops._train_as(oid, text, integer, text, text) IS
-    'What is compared of a version that a role trains by a statement which leaves nothing.';
-REVOKE ALL ON FUNCTION mlops._train_as(oid, text, integer, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._train_as(oid, text, integer, text, text, text, text, text) IS
+    'What is compared of a version that a role trains by a statement which leaves nothing; of another file what a comparison gives too of the rows of a query, mlops_rows.';
+REVOKE ALL ON FUNCTION mlops._train_as(oid, text, integer, text, text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._repeat_run(run bigint)
     RETURNS TABLE(same_artifact boolean, same_data boolean, recorded_sha256 text, sha256 text,
@@ -704,10 +705,14 @@ DECLARE
     role oid;
     given jsonb;
     again jsonb;
+    scores text;
 BEGIN
     PERFORM mlops._require_run(run);
     SELECT r.* INTO STRICT target FROM mlops.run r WHERE r.id = run;
-    SELECT m.name, v.version, encode(v.artifact_sha256, 'hex') INTO model_name, number, recorded_sha256
+    SELECT m.name, v.version, encode(v.artifact_sha256, 'hex'),
+           CASE m.task WHEN 'multiclass' THEN 'mlops.predict_proba((%s)::mlops.modelref, r)'
+                       ELSE 'ARRAY[mlops.predict((%s)::mlops.modelref, r)]' END
+    INTO model_name, number, recorded_sha256, scores
     FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id WHERE v.run_id = run;
     given := target.record->'arguments';
     IF target.kind <> 'train' OR given IS NULL OR recorded_sha256 IS NULL THEN
@@ -728,7 +733,16 @@ BEGIN
                   HINT = 'Only a member of that role, or a superuser, can repeat it.';
     END IF;
     again := mlops._train_as(role, given->>'search_path', (target.record->>'threads')::integer,
-        mlops._train_statement(model_name, target.record, target.record->>'query', NULL), model_name);
+        mlops._train_statement(model_name, target.record, target.record->>'query', NULL), model_name, recorded_sha256,
+        -- how far the scores of both are apart, in the rows that the query gives
+        format('SELECT pg_catalog.jsonb_build_object(''scores'', pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*),
+                    ''max'', pg_catalog.max(d.d), ''mean'', pg_catalog.avg(d.d)))
+                FROM (SELECT (SELECT pg_catalog.max(pg_catalog.abs(s.o OPERATOR(pg_catalog.-) s.n))
+                              FROM ROWS FROM (pg_catalog.unnest(%1$s), pg_catalog.unnest(%2$s)) AS s (o, n)) AS d
+                      FROM mlops_rows AS r) AS d',
+               format(scores, quote_literal(model_name || '/' || number)),
+               format(scores, quote_literal(model_name || '/') || ' OPERATOR(pg_catalog.||) $1::pg_catalog.text')),
+        target.record->>'query');
 
     sha256 := again->>'sha256';
     same_artifact := sha256 = recorded_sha256;
@@ -738,6 +752,9 @@ BEGIN
     SELECT coalesce(jsonb_object_agg(o.key, jsonb_build_array(o.value, n.value)), '{}') INTO differences
     FROM jsonb_each(coalesce(target.metrics, '{}')) o JOIN jsonb_each(coalesce(again->'metrics', '{}')) n ON n.key = o.key
     WHERE n.value IS DISTINCT FROM o.value;
+    IF again ? 'scores' THEN
+        differences := differences || jsonb_build_object('scores', again->'scores');
+    END IF;
     PERFORM mlops._audit(action => 'run.repeat', model => model_name, version => number, subject => run::text,
                          detail => jsonb_build_object('same_artifact', same_artifact, 'same_data', same_data, 'sha256', sha256,
                                                       'recorded_sha256', recorded_sha256, 'library', library));
@@ -753,7 +770,7 @@ CREATE FUNCTION mlops.repeat_run(run bigint)
     LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.repeat_run(bigint) IS
-    'Trains again as a run did, with the rights of the role that made it, and says whether the model file has the same sha256 and the data the same hash, which library made each, and which metrics differ; leaves no version; for superusers and members of that role; errors ML072, ML073, 42501 and those of mlops.train().';
+    'Trains again as a run did, with the rights of the role that made it, and says whether the model file has the same sha256 and the data the same hash, which library made each, which metrics differ, and how far the scores of both are apart; leaves no version; for superusers and members of that role; errors ML072, ML073, 42501 and those of mlops.train().';
 REVOKE ALL ON FUNCTION mlops.repeat_run(bigint) FROM PUBLIC;
 
 --

@@ -346,6 +346,8 @@ AS $$
                        ('request', 40), ('approval', 56), ('measurement', 56), ('card', 40), ('gate', 40),
                        ('traffic', 40), ('golden_row', 56),
                        ('profile_column', 56),
+                       ('snapshot', 48), ('snapshot_name', 40), ('snapshot_column', 48),
+                       ('experiment', 40), ('experiment_run', 40), ('run_metric', 56), ('run_note', 56), ('threshold', 56),
                        ('monitor', 40), ('monitor_check', 40), ('monitor_run', 56), ('check_result', 56),
                        ('alert', 40), ('retrain_rule', 40), ('retraining', 40)) t (name, bits),
                (VALUES ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) b (event, bit)

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "metrics/aggregate.h"
+#include "monitoring/bank.h"
 #include "monitoring/distance_state.h"
 
 #define DEFAULT_BINS		10
@@ -356,20 +357,20 @@ make_bins(BankState *state, bool one_per_value, int *num_bins)
 }
 
 /*
- * Weight of evidence and the bin's part of the information value.  NaN
- * without both goods and bads.
+ * Weight of evidence of a bin and its part of the information value, by all
+ * good and bad rows.  NaN without both.
  */
-static double
-evidence(const BankBin *bin, double goods, double bads, double *iv)
+double
+mlops_weight_of_evidence(int64 bin_goods, int64 bin_bads, double goods, double bads, double *iv)
 {
-	double		g = bin->goods > 0 ? (double) bin->goods / goods : ZERO_SHARE;
-	double		b = bin->bads > 0 ? (double) bin->bads / bads : ZERO_SHARE;
+	double		g = bin_goods > 0 ? (double) bin_goods / goods : ZERO_SHARE;
+	double		b = bin_bads > 0 ? (double) bin_bads / bads : ZERO_SHARE;
 
 	*iv = NAN;
 	if (goods == 0 || bads == 0)
 		return NAN;
 	*iv = 0;
-	if (bin->goods + bin->bads == 0)
+	if (bin_goods + bin_bads == 0)
 		return 0;
 	*iv = (g - b) * log(g / b);
 	return log(g / b);
@@ -425,7 +426,7 @@ mlops_woe_final(PG_FUNCTION_ARGS)
 		Datum		values[WOE_FIELDS] = {0};
 		bool		nulls[WOE_FIELDS] = {false};
 		double		iv;
-		double		woe = evidence(bin, goods, bads, &iv);
+		double		woe = mlops_weight_of_evidence(bin->goods, bin->bads, goods, bads, &iv);
 		double		n = (double) bin->goods + (double) bin->bads;
 
 		values[WOE_BIN] = Int32GetDatum(bin->missing ? 0 : i + 1);
@@ -464,7 +465,7 @@ mlops_iv_final(PG_FUNCTION_ARGS)
 	{
 		double		iv;
 
-		(void) evidence(bins + i, goods, bads, &iv);
+		(void) mlops_weight_of_evidence(bins[i].goods, bins[i].bads, goods, bads, &iv);
 		mlops_sum_add(&sum, iv);
 	}
 	PG_RETURN_FLOAT8(mlops_sum_value(&sum));

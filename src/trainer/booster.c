@@ -286,8 +286,8 @@ boost(Model *model, const Request *request, const Data *data, Failure *failure)
 		model->rounds = round + 1;
 		model->best_round = round;
 
-		if (data->validation != NULL &&
-			XGBoosterEvalOneIter(model->booster, (int) round, matrices, names, 2, &line) != 0)
+		if (XGBoosterEvalOneIter(model->booster, (int) round, matrices, names,
+								 data->validation != NULL ? 2 : 1, &line) != 0)
 			return library_failed(failure);
 		wire_send_text(MLOPS_WIRE_PROGRESS, round, line);
 

@@ -50,8 +50,7 @@ typedef struct MlopsTrained
 	int			rounds;			/* trained */
 	int			best_round;		/* counted from 0; the last one without early stopping */
 	int			library_version[3];
-	List	   *history;		/* of char *, one line of evaluation per round;
-								 * NIL without a validation matrix */
+	List	   *history;		/* of char *, one line of evaluation per round */
 } MlopsTrained;
 
 extern MlopsTrainer *mlops_trainer_start(MemoryContext context, MlopsProgress *progress);

@@ -25,15 +25,10 @@
 #include "utils/plancache.h"
 
 #include "registry/feature.h"
+#include "training/leakage.h"
 #include "training/query.h"
 
 PG_FUNCTION_INFO_V1(mlops_leakage_report);
-
-/* with more distinct values the mean label of each says nothing */
-#define MAX_VALUES		100
-
-/* NULL in one class alone is reported if chance would give it less often */
-#define NULL_CHANCE		0.001
 
 typedef struct Report
 {
@@ -242,7 +237,7 @@ check_feature(const Report *self, int column)
 		return;
 	if (MlopsConversionIsCategory(conversion))
 	{
-		if (self->positive == NULL || distinct_values(self, feature, MAX_VALUES + 1) > MAX_VALUES)
+		if (self->positive == NULL || distinct_values(self, feature, MLOPS_LEAKAGE_VALUES + 1) > MLOPS_LEAKAGE_VALUES)
 			return;
 		ask(psprintf("SELECT mlops.auc(s.y, s.p), pg_catalog.count(*) FROM (SELECT %s AS y,"
 					 " pg_catalog.avg(CASE WHEN %s THEN 1.0::pg_catalog.float8 ELSE 0.0::pg_catalog.float8 END)"
@@ -271,39 +266,48 @@ check_feature(const Report *self, int column)
 }
 
 /*
- * Features that are NULL in rows of one class only, and more often than by
- * chance.
+ * Is a feature NULL in rows of one of two classes only, and more often than by
+ * chance?
+ */
+bool
+mlops_leakage_nulls(const int64 *rows, const int64 *nulls)
+{
+	int			one = nulls[1] > 0;
+
+	if (nulls[one] == 0 || nulls[!one] > 0)
+		return false;
+	return pow((double) rows[one] / (double) (rows[0] + rows[1]), (double) nulls[one]) < MLOPS_LEAKAGE_CHANCE;
+}
+
+/*
+ * Features that are NULL in rows of one class only.
  */
 static void
 check_nulls(const Report *self, int column)
 {
-	int64		positive;
-	int64		negative;
-	int64		null_positive;
-	int64		null_negative;
-	int64		nulls;
-	double		share;
+	int64		rows[2];
+	int64		nulls[2];
+	int			one;
 
 	if (self->positive == NULL)
 		return;
-	ask(psprintf("SELECT pg_catalog.count(*) FILTER (WHERE %s), pg_catalog.count(*) FILTER (WHERE NOT %s),"
-				 " pg_catalog.count(*) FILTER (WHERE %s AND r.%s IS NULL), pg_catalog.count(*) FILTER (WHERE NOT %s AND r.%s IS NULL)"
+	ask(psprintf("SELECT pg_catalog.count(*) FILTER (WHERE NOT %s), pg_catalog.count(*) FILTER (WHERE %s),"
+				 " pg_catalog.count(*) FILTER (WHERE NOT %s AND r.%s IS NULL), pg_catalog.count(*) FILTER (WHERE %s AND r.%s IS NULL)"
 				 " FROM (%s\n) r",
 				 self->positive, self->positive, self->positive, ident(self, column),
 				 self->positive, ident(self, column), self->query));
-	positive = int_of(1, 0);
-	negative = int_of(2, 0);
-	null_positive = int_of(3, 0);
-	null_negative = int_of(4, 0);
-	nulls = null_positive + null_negative;
-	if (nulls == 0 || (null_positive > 0 && null_negative > 0))
+	for (int i = 0; i < 2; i++)
+	{
+		rows[i] = int_of(1 + i, 0);
+		nulls[i] = int_of(3 + i, 0);
+	}
+	if (!mlops_leakage_nulls(rows, nulls))
 		return;
-	share = (double) (null_positive > 0 ? positive : negative) / (double) (positive + negative);
-	if (pow(share, (double) nulls) < NULL_CHANCE)
-		report(self, "null in one class only", name_of(self, column),
-			   (double) nulls / (double) (null_positive > 0 ? positive : negative), nulls,
-			   psprintf("share of NULL in that class; the other, of " INT64_FORMAT " rows, has none",
-						null_positive > 0 ? negative : positive));
+	one = nulls[1] > 0;
+	report(self, "null in one class only", name_of(self, column),
+		   (double) nulls[one] / (double) rows[one], nulls[one],
+		   psprintf("share of NULL in that class; the other, of " INT64_FORMAT " rows, has none",
+					rows[!one]));
 }
 
 /*

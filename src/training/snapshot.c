@@ -53,6 +53,7 @@
 #include "caller.h"
 #include "errors.h"
 #include "mlops.h"
+#include "monitoring/profile.h"
 #include "registry/privilege.h"
 #include "registry/table.h"
 #include "training/query.h"
@@ -76,7 +77,8 @@ enum
 	ARG_MATERIALIZE,
 	ARG_TAGS,
 	ARG_LABEL,
-	ARG_DESCRIPTION
+	ARG_DESCRIPTION,
+	ARG_PROFILE
 };
 
 /* a query that is read for a snapshot */
@@ -86,6 +88,7 @@ typedef struct Source
 	const char *key;			/* or NULL */
 	const char *label;			/* or NULL */
 	int64		copy;			/* number of the snapshot; 0: no copy */
+	MlopsProfile *profile;		/* of its columns, to be filled, or NULL */
 	MemoryContext context;		/* of the results */
 
 	/* results, JSON */
@@ -100,6 +103,7 @@ typedef struct Copier
 {
 	DestReceiver receiver;		/* must be first */
 	MlopsContent *content;
+	MlopsProfile *profile;		/* or NULL */
 	MemoryContext row_context;
 	Relation	table;
 	TupleTableSlot *slot;
@@ -228,20 +232,62 @@ check_key(const Source *source, const char *text, TupleDesc tupdesc)
 }
 
 /*
- * Hash what the query gives, by parallel workers if the planner wants them.
+ * The aggregate that makes the sketch of a column, as the profile would.
+ */
+static char *
+sketch_call(const MlopsProfileColumn *column)
+{
+	const char *type = column->type;
+
+	if (MlopsConversionIsCategory(column->conversion) && column->conversion != MLOPS_CONVERT_ENUM)
+		type = "pg_catalog.text";
+	else if (column->conversion == MLOPS_CONVERT_INT2 || column->conversion == MLOPS_CONVERT_INT4 ||
+			 column->conversion == MLOPS_CONVERT_INT8 || column->conversion == MLOPS_CONVERT_FLOAT4)
+		type = "pg_catalog.float8";
+	return psprintf(", mlops.sketch(r.%s::%s)", quote_identifier(column->name), type);
+}
+
+/*
+ * Hash what the query gives, and make its profile, by parallel workers if the
+ * planner wants them.
  */
 static char *
 hash_query(const Source *source, const char *text, TupleDesc tupdesc)
 {
 	Oid			types[] = {TEXTOID};
 	NullableDatum label = text_datum(source->label);
+	MlopsProfile *profile = source->profile;
+	int			number = 1;
+	StringInfoData statement;
 	char	   *json;
 
-	execute(psprintf("SELECT mlops._content(r.*, $1) FROM (%s\n) r", text),
-			1, types, &label.value, label.isnull ? "n" : NULL);
+	initStringInfo(&statement);
+	appendStringInfoString(&statement, "SELECT mlops._content(r.*, $1)");
+	for (int i = 0; profile != NULL && i < profile->num_columns; i++)
+	{
+		if (profile->columns[i].sketch != NULL)
+			appendStringInfoString(&statement, sketch_call(&profile->columns[i]));
+	}
+	appendStringInfo(&statement, " FROM (%s\n) r", text);
+	execute(statement.data, 1, types, &label.value, label.isnull ? "n" : NULL);
 	json = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	if (json == NULL)			/* no rows: what there is of them is their columns */
-		json = mlops_content_json(mlops_content_create(tupdesc, source->label));
+		return mlops_content_json(mlops_content_create(tupdesc, source->label));
+
+	for (int i = 0; profile != NULL && i < profile->num_columns; i++)
+	{
+		MlopsProfileColumn *column = &profile->columns[i];
+		MemoryContext old = MemoryContextSwitchTo(profile->context);
+		bool		isnull;
+
+		if (column->sketch != NULL)
+		{
+			mlops_sketch_free(column->sketch);
+			column->sketch = mlops_sketch_from_datum(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+																   ++number, &isnull));
+		}
+		MemoryContextSwitchTo(old);
+	}
 	return json;
 }
 
@@ -265,6 +311,8 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 
 	old = MemoryContextSwitchTo(copier->row_context);
 	mlops_content_add(copier->content, copier->slot->tts_values, copier->slot->tts_isnull);
+	if (copier->profile != NULL)
+		mlops_profile_add_row(copier->profile, copier->slot->tts_values, copier->slot->tts_isnull);
 	table_tuple_insert(copier->table, copier->slot, copier->command, 0, copier->bulk);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(copier->row_context);
@@ -303,6 +351,7 @@ copy_query(const Source *source, SPIPlanPtr plan, TupleDesc tupdesc)
 	copier.receiver.rDestroy = receive_nothing;
 	copier.receiver.mydest = DestTuplestore;	/* SPI knows none of ours */
 	copier.content = mlops_content_create(tupdesc, source->label);
+	copier.profile = source->profile;
 	copier.row_context = AllocSetContextCreate(CurrentMemoryContext, "mlops row",
 											   ALLOCSET_DEFAULT_SIZES);
 	copier.table = table_open(table, RowExclusiveLock);
@@ -360,6 +409,8 @@ read_source(Source *source)
 	/* what has no canonical form is refused before anything is read */
 	(void) mlops_content_create(tupdesc, source->label);
 	text = mlops_query_text(plan);
+	if (source->profile != NULL)
+		mlops_profile_add_columns(source->profile, tupdesc);
 	source->columns = MemoryContextStrdup(source->context, json_columns(tupdesc));
 	source->relations = MemoryContextStrdup(source->context,
 											json_strings(mlops_query_relations(plan, CurrentMemoryContext)));
@@ -395,6 +446,21 @@ require_argument(FunctionCallInfo fcinfo, int number, const char *name)
 }
 
 /*
+ * Keep the profile with the snapshot of this number.
+ */
+static void
+store_profile(const MlopsProfile *profile, Datum number)
+{
+	Oid			types[1 + MLOPS_PROFILE_ARRAYS] = {INT8OID};
+	NullableDatum args[1 + MLOPS_PROFILE_ARRAYS] = {{.value = number}};
+	bool		isnull;
+
+	mlops_profile_array_types(types + 1);
+	mlops_profile_arrays(profile, args + 1);
+	mlops_call_private("_store_snapshot_profile", lengthof(types), types, args, &isnull);
+}
+
+/*
  * SQL: mlops.snapshot(), the reference to the new snapshot.
  */
 Datum
@@ -410,6 +476,7 @@ mlops_snapshot(PG_FUNCTION_ARGS)
 	Datum		result;
 	bool		isnull;
 
+	require_argument(fcinfo, ARG_PROFILE, "profile");
 	require_argument(fcinfo, ARG_NAME, "name");
 	require_argument(fcinfo, ARG_QUERY, "query");
 	require_argument(fcinfo, ARG_MATERIALIZE, "materialize");
@@ -424,6 +491,8 @@ mlops_snapshot(PG_FUNCTION_ARGS)
 	source.label = text_argument(fcinfo, ARG_LABEL);
 	source.copy = PG_GETARG_BOOL(ARG_MATERIALIZE) ? DatumGetInt64(number) : 0;
 	source.context = CurrentMemoryContext;
+	if (PG_GETARG_BOOL(ARG_PROFILE))
+		source.profile = mlops_profile_create();
 	read_source(&source);
 
 	args[0].value = number;
@@ -440,6 +509,11 @@ mlops_snapshot(PG_FUNCTION_ARGS)
 	args[11].value = PG_GETARG_DATUM(ARG_TAGS);
 	args[12] = text_datum(text_argument(fcinfo, ARG_DESCRIPTION));
 	result = mlops_call_private("_register_snapshot", lengthof(types), types, args, &isnull);
+	if (source.profile != NULL)
+	{
+		store_profile(source.profile, number);
+		MemoryContextDelete(source.profile->context);
+	}
 	PG_RETURN_DATUM(result);
 }
 

@@ -6,9 +6,12 @@
  * A part is a stretch of the way from 0 to 1, on which a row stands where the
  * hash of its key and a seed puts it.  mlops.train() and mlops.split() go by
  * the same functions, so that SQL can tell the part of a row that a training
- * had.  The hash is PostgreSQL's own extended hash of the key's text, which is
- * the same on all majors (partitioning by hash depends on it) and on all
- * little-endian platforms; the text of a key depends on no setting.
+ * had.  The hash is PostgreSQL's own extended hash of the key's text, which SQL
+ * has as hashtextextended(): a table that is partitioned by the hash of a text
+ * keeps its rows over pg_upgrade only because it is the same on all majors.  It
+ * is the same on all little-endian platforms; test/pgtap/split.sql has values
+ * that a program of its own made.  The text of a key depends on no setting, but
+ * on the encoding of the database.
  *
  * The window function mlops.stratified_split() puts the same stretches over
  * the rows of each window partition in the order of their hashes, so that each

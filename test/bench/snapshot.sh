@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The hash of a snapshot against count(*) and sum(hashtext(row::text)) of the
-# same rows, with the same parallel workers: time for each, and their ratio.
+# same rows, with the same parallel workers: time for each, and their ratio;
+# and the time of a snapshot that has the profile of its columns too.
 #
 # ROWS (default 1000000) of 28 columns: integers, floats, numerics, texts,
 # dates, booleans, some NULL.  Needs a server (PGHOST, PGPORT) with the extension
@@ -50,9 +51,10 @@ printf '%s rows of 28 columns, seconds\n' "$rows"
 for workers in 0 2; do
 	peer=$(seconds 'SELECT count(*), sum(hashtext(t::text)) FROM bench_wide t' "$workers")
 	hash=$(seconds 'SELECT mlops.content_hash(t) FROM bench_wide t' "$workers")
-	whole=$(seconds "SELECT mlops.snapshot('bench', 'SELECT * FROM bench_wide')" "$workers")
+	whole=$(seconds "SELECT mlops.snapshot('bench', 'SELECT * FROM bench_wide', profile => false)" "$workers")
+	profiled=$(seconds "SELECT mlops.snapshot('bench', 'SELECT * FROM bench_wide')" "$workers")
 	name=$([ "$workers" = 0 ] && echo 'no workers' || echo 'two workers')
-	printf '  %-12s count(*), sum(hashtext(row::text)) %s   content_hash(row) %s   snapshot() %s\n' "$name" "$peer" "$hash" "$whole"
+	printf '  %-12s count(*), sum(hashtext(row::text)) %s   content_hash(row) %s   snapshot() %s   with profile %s\n' "$name" "$peer" "$hash" "$whole" "$profiled"
 	printf 'snapshot / hashtext of the same rows, %s %s (at most 2)\n' "$name" \
 		"$(awk -v a="$whole" -v b="$peer" 'BEGIN { printf "%.2f", a / b }')"
 done

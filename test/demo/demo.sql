@@ -26,6 +26,7 @@ CREATE ROLE loan_app LOGIN;
 CREATE ROLE auditor LOGIN;
 GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.set_reason, mlops.grant_privilege TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.set_policy, mlops.add_gate, mlops.approve TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.snapshot, mlops.verify_snapshot, mlops.repeat_run TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.approve, mlops.ratify TO checker;
 GRANT EXECUTE ON FUNCTION mlops.verify_audit TO auditor;
 CREATE SCHEMA bank AUTHORIZATION modeller;
@@ -230,7 +231,24 @@ WHERE b.attribute IN ('sex', 'age_band')
 \endif
 
 \echo
-\echo '--- 15. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
+\echo '--- 15. An experiment: a snapshot of the rows, with their hash; two runs from it, side by side; the better one again, to the same bits'
+\echo
+SELECT mlops.snapshot('training_data', :'query', key => :'key', materialize => true, label => :'label');
+SELECT snapshot, rows, left(hash, 16) AS hash, classes, copy FROM mlops.snapshots;
+SET mlops.experiment = 'depth';
+SELECT t.model
+FROM (VALUES (2), (5)) d (depth), mlops.train(:'model', mlops.snapshot_query('training_data'), label => :'label', key => :'key', split => '{"test": 0.3}',
+                                              params => jsonb_build_object('max_depth', d.depth), rounds => 50, seed => 7:positive_argument) t;
+RESET mlops.experiment;
+SELECT c.kind, c.name, c."values"
+FROM mlops.compare_runs(VARIADIC ARRAY(SELECT run FROM mlops.experiment_runs WHERE experiment = 'depth' ORDER BY run)) c
+WHERE c.name IN ('model', 'data_hash', 'max_depth', :'metric') AND (c.same IS FALSE OR c.kind = 'data') ORDER BY c.kind, c.name;
+SELECT b.run, b.model, round(b.value::numeric, 4) AS :metric, r.same_artifact, r.same_data, left(r.recorded_sha256, 16) AS recorded_sha256, left(r.sha256, 16) AS sha256
+FROM mlops.best_run('depth', :'metric') b, mlops.repeat_run(b.run) r;
+SELECT source, same, rows FROM mlops.verify_snapshot('training_data');
+
+\echo
+\echo '--- 16. The auditor: what there is, what it was at each time, who did what, and whether the log is intact'
 \echo
 \connect - auditor
 SELECT model, version, aliases, left(sha256, 12) AS sha256, created_by, created_at FROM mlops.versions;
@@ -241,7 +259,7 @@ FROM mlops.audit_log ORDER BY seq;
 SELECT status, seq, detail FROM mlops.verify_audit() \gx
 
 \echo
-\echo '--- 16. A superuser changes one byte behind its back, here with the guards off: it is found'
+\echo '--- 17. A superuser changes one byte behind its back, here with the guards off: it is found'
 \echo
 \connect - postgres
 BEGIN;

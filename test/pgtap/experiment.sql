@@ -3,7 +3,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(68);
+SELECT plan(72);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA experiment_test;
@@ -111,6 +111,14 @@ SELECT is((SELECT count(*)::int FROM mlops.versions WHERE model IN ('trial', 'ag
 SELECT is(current_setting('mlops.train_threads') || current_setting('search_path'), '1experiment_test, public', 'nor a setting');
 UPDATE loan SET b = b + 1 WHERE id = 3;
 SELECT results_eq($$SELECT same_artifact, same_data, differences <> '{}' FROM mlops.repeat_run(run_of('numbers', 1))$$, 'VALUES (false, false, true)', 'other data, another model');
+SELECT ok((SELECT (differences->'scores'->>'rows')::int = 1000 AND (differences->'scores'->>'max')::float8 BETWEEN 1e-6 AND 100
+                  AND (differences->'scores'->>'mean')::float8 BETWEEN 1e-9 AND (differences->'scores'->>'max')::float8
+           FROM mlops.repeat_run(run_of('numbers', 1))), 'of which the scores are compared');
+SELECT ok((SELECT (differences->'scores'->>'max')::float8 > 0 AND NOT same_artifact FROM mlops.repeat_run(run_of('classes', 1))), 'of several classes too');
+SELECT version FROM mlops.train('commented', 'SELECT a, b, c, bad FROM loan; -- a comment', 'bad', rounds => 2) \gset
+UPDATE loan SET b = b + 100 WHERE id <= 300;
+SELECT ok((SELECT (differences->'scores'->>'rows')::int = 1000 FROM mlops.repeat_run(run_of('commented', 1))), 'whatever ends the query');
+SELECT results_eq($$SELECT part, metric, count(*) FROM mlops.run_metrics WHERE model = 'commented' GROUP BY 1, 2$$, $$VALUES ('train', 'logloss', 2::bigint)$$, 'every training has a learning curve');
 SELECT throws_ok(format('SELECT * FROM mlops.repeat_run(%s)', :logistic), 'ML073', NULL, 'a run made elsewhere');
 
 --

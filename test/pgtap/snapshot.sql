@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(96);
+SELECT plan(133);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA snapshot_test;
@@ -168,7 +168,7 @@ INSERT INTO loan (id, purpose) VALUES (5000, 'boat');
 SELECT results_eq($$SELECT source, same, rows FROM mlops.verify_snapshot('loans/2')$$,
                   $$VALUES ('query', false, 1999::bigint), ('copy', true, 2000)$$, 'rows have gone and come');
 SELECT is(later(), 'loans/3', 'a snapshot of today');
-SELECT results_eq($$SELECT item, name, before_value, after_value FROM mlops.diff_snapshots('loans/2', 'loans/3', 2) WHERE item NOT IN ('content', 'row changed')$$,
+SELECT results_eq($$SELECT item, name, before_value, after_value FROM mlops.diff_snapshots('loans/2', 'loans/3', 2) WHERE item NOT IN ('content', 'distribution', 'row changed')$$,
                   $$VALUES ('rows', NULL, '2000', '1999'), ('column added', 'next', NULL, 'integer'),
                            ('class', 'boat', '0', '1'), ('class', 'car', '667', '666'), ('class', 'travel', '666', '665'),
                            ('rows added', NULL, NULL, '1'), ('rows removed', NULL, NULL, '2'), ('rows changed', NULL, NULL, '3'),
@@ -177,6 +177,43 @@ SELECT results_eq($$SELECT name, before_value::jsonb->'age', after_value::jsonb-
                   $$SELECT id::text, to_jsonb(age - 1), to_jsonb(age::int) FROM loan WHERE id <= 2 ORDER BY id$$, 'with examples');
 SELECT is((SELECT count(*)::int FROM mlops.diff_snapshots('loans/2', 'loans/2') WHERE name = 'same' OR after_value = '0'), 4, 'a snapshot is like itself');
 SELECT is((SELECT name FROM mlops.diff_snapshots('loans/1', 'loans/2') WHERE item = 'note'), 'rows were not compared: only snapshots with a copy keep theirs', 'without a copy');
+SELECT results_eq($$SELECT name FROM mlops.diff_snapshots('loans/2', 'loans/3') WHERE item = 'distribution'$$,
+                  $$VALUES ('id'), ('age'), ('income'), ('amount'), ('purpose'), ('grade'), ('opened'), ('seen'), ('bad')$$, 'distributions that differ, which is so if a row has come');
+SELECT results_eq($$SELECT (before_value::jsonb->>'missing')::float8, (after_value::jsonb->>'missing')::float8, after_value::jsonb->>'verdict' FROM mlops.diff_snapshots('loans/2', 'loans/3')
+                    WHERE item = 'distribution' AND name = 'amount'$$,
+                  $$SELECT before::float8 / 2000, after::float8 / 1999, 'ok' FROM (SELECT count(*) FROM generate_series(1, 2000) i WHERE i % 11 = 0) b (before),
+                        (SELECT count(*) FROM loan WHERE amount IS NULL) a (after)$$, 'with figures of both');
+SELECT results_eq($$SELECT before_value::jsonb->'top'->'car', after_value::jsonb->'top'->'car', (after_value::jsonb->'psi')::float8 FROM mlops.diff_snapshots('loans/2', 'loans/3')
+                    WHERE item = 'distribution' AND name = 'purpose'$$,
+                  $$SELECT '667'::jsonb, '666'::jsonb, (mlops.drift(o.sketch, n.sketch, o.bins)).value FROM mlops.snapshot_profiles o, mlops.snapshot_profiles n
+                    WHERE o.snapshot = 'loans/2' AND n.snapshot = 'loans/3' AND o.name = 'purpose' AND n.name = 'purpose'$$, 'and the distance over the bins of the first');
+SELECT is((SELECT count(*)::int FROM mlops.diff_snapshots('loans/1', 'loans/2') WHERE item = 'distribution'), 0, 'equal ones are not mentioned');
+
+--
+-- Profiles
+--
+SELECT results_eq($$SELECT name, type, kind, rows, nulls, nans, infinities, distinct_count, exact, min, max, mean, stddev, bins::text, bin_counts FROM mlops.snapshot_profiles WHERE snapshot = 'loans/3' ORDER BY position$$,
+                  $$SELECT name, type, kind, rows, nulls, nans, infinities, distinct_count, exact, min, max, mean, stddev, bins::text, bin_counts FROM mlops.profile('SELECT *, age + 1 AS next FROM loan')$$,
+                  'the profile of a copy is that of its query');
+SELECT mlops.snapshot('profiled', 'SELECT * FROM loan') AS made \gset
+SELECT results_eq($$SELECT name, type, kind, rows, nulls, distinct_count, mean, stddev, bins::text, bin_counts FROM mlops.snapshot_profiles WHERE snapshot_name = 'profiled' ORDER BY position$$,
+                  $$SELECT name, type, kind, rows, nulls, distinct_count, mean, stddev, bins::text, bin_counts FROM mlops.profile('SELECT * FROM loan')$$, 'and without a copy');
+SELECT set_config('snapshot_test.profiles', (SELECT md5(string_agg(s::text, '' ORDER BY s.snapshot, s.name)) FROM mlops.snapshot_profiles s), true) IS NOT NULL AS set \gset
+UPDATE loan SET income = income + 1 WHERE id = 1;
+SELECT is((SELECT md5(string_agg(s::text, '' ORDER BY s.snapshot, s.name)) FROM mlops.snapshot_profiles s), current_setting('snapshot_test.profiles'), 'it is frozen');
+UPDATE loan SET income = income - 1 WHERE id = 1;
+SELECT throws_ok($$UPDATE mlops.snapshot_column SET name = ''$$, 'ML040', NULL, 'for ever');
+SELECT is(mlops.snapshot('plain', 'SELECT * FROM loan', profile => false), 'plain/1', 'it can be left out');
+SELECT is((SELECT count(*)::int FROM mlops.snapshot_profiles WHERE snapshot_name = 'plain'), 0, 'and is not there then');
+SELECT is((SELECT count(*)::int FROM mlops.diff_snapshots('plain', 'loans/3') WHERE item = 'distribution'), 0, 'nor compared');
+SELECT is(mlops.snapshot('odd', 'SELECT gen_random_uuid() AS u, NULL::text AS n, ''x''::char(5) AS c, ''NaN''::float8 AS nan, 1e400::numeric AS big, 1 AS "a ""é"" , b" FROM loan WHERE id < 5'), 'odd/1', 'odd columns');
+SELECT results_eq($$SELECT name, kind, nulls, nans, infinities, mean FROM mlops.snapshot_profiles WHERE snapshot_name = 'odd' ORDER BY position$$,
+                  $$VALUES ('n', 'categorical', 4::bigint, 0::bigint, 0::bigint, NULL::float8), ('c', 'categorical', 0, 0, 0, NULL), ('nan', 'numeric', 0, 4, 0, NULL),
+                           ('big', 'numeric', 0, 0, 4, NULL), ('a "é" , b', 'numeric', 0, 0, 0, 1)$$, 'have a profile as far as they can');
+SELECT is((SELECT count(*)::int FROM mlops.snapshot_profiles WHERE snapshot = 'nothing/1'), 9, 'no rows have an empty one');
+SELECT is((SELECT count(*)::int FROM mlops.snapshot_profiles WHERE snapshot = 'nothing/2' AND rows = 0), 9, 'with a copy too');
+SELECT throws_ok($$SELECT mlops.snapshot('x', 'SELECT 1 AS a', profile => NULL)$$, '22004', NULL, 'it is asked for or not');
+
 ALTER TABLE loan RENAME purpose TO aim;
 SELECT is((SELECT problem FROM mlops.verify_snapshot('loans/1')), 'columns are different', 'a column has another name');
 ALTER TABLE loan RENAME aim TO purpose;
@@ -187,7 +224,12 @@ ALTER TABLE loan RENAME aim TO purpose;
 SELECT lives_ok($$SELECT FROM mlops.train('snapped', mlops.snapshot_query('loans/2'), 'bad', key => 'id', rounds => 2)$$, 'a training reads a copy');
 SELECT is((SELECT array_length(runs, 1) FROM mlops.snapshots WHERE snapshot = 'loans/2'), 1, 'and is recorded as its user');
 SELECT throws_ok($$SELECT mlops.drop_snapshot('loans/2')$$, 'ML071', NULL, 'what a run used stays');
+SELECT throws_ok($$DELETE FROM mlops.snapshot_name$$, 'ML040', NULL, 'nor does its name go');
 SELECT lives_ok($$SELECT mlops.drop_snapshot('loans/3')$$, 'what none used can go');
+SELECT is((SELECT count(*)::int FROM mlops.snapshot_profiles WHERE snapshot = 'loans/3'), 0, 'with its profile');
+SELECT is(mlops.snapshot('used', 'SELECT * FROM loan WHERE purpose IS NOT NULL', 'id'), 'used/1', 'a snapshot without a copy');
+SELECT lives_ok($$SELECT FROM mlops.train('used', mlops.snapshot_query('used'), 'purpose', key => 'id', rounds => 2)$$, 'that a version is trained from');
+SELECT throws_ok($$SELECT mlops.drop_snapshot('used/1')$$, 'ML071', NULL, 'stays too');
 SELECT is(mlops.snapshot('loans', 'SELECT 1 AS a'), 'loans/4', 'its number is not used again');
 
 --
@@ -196,7 +238,7 @@ SELECT is(mlops.snapshot('loans', 'SELECT 1 AS a'), 'loans/4', 'its number is no
 CREATE ROLE snapshot_maker;
 CREATE ROLE snapshot_other;
 GRANT SELECT ON loan TO snapshot_maker, snapshot_other;
-GRANT EXECUTE ON FUNCTION mlops.snapshot, mlops.verify_snapshot, mlops.drop_snapshot TO snapshot_maker, snapshot_other;
+GRANT EXECUTE ON FUNCTION mlops.snapshot, mlops.verify_snapshot, mlops.drop_snapshot, mlops.train TO snapshot_maker, snapshot_other;
 CREATE FUNCTION who() RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT current_user::text $$;
 SET LOCAL ROLE snapshot_maker;
 SELECT is(mlops.snapshot('secret', 'SELECT *, who() AS who FROM loan', 'id', true), 'secret/1', 'who may read may make one');
@@ -209,6 +251,16 @@ SET LOCAL ROLE snapshot_other;
 SELECT is((SELECT count(*)::int FROM mlops.snapshots), 0, 'others see nothing');
 SELECT throws_ok(current_setting('snapshot_test.secret'), '42501', NULL, 'nor the copy');
 SELECT throws_ok($$SELECT * FROM mlops.verify_snapshot('secret')$$, 'ML070', NULL, 'nor whether it is there');
+SELECT is((SELECT count(*)::int FROM mlops.snapshot_profiles), 0, 'nor a profile');
+SELECT throws_ok($$SELECT mlops.snapshot_query('secret/1')$$, 'ML070', NULL, 'nor the query');
+SELECT throws_ok($$SELECT * FROM mlops.diff_snapshots('secret/1', 'secret/1')$$, 'ML070', NULL, 'nor a difference');
+SELECT throws_ok($$SELECT mlops.drop_snapshot('secret')$$, 'ML070', NULL, 'nor drop it');
+SELECT throws_ok(format('SELECT * FROM mlops.profile(%L)', replace(current_setting('snapshot_test.secret'), 'count(*)', '*')), '42501', NULL, 'nor profile the copy');
+SELECT throws_ok(format('SELECT * FROM mlops.suggest_features(%L, ''bad'')', replace(current_setting('snapshot_test.secret'), 'count(*)', '*')), '42501', NULL, 'nor suggest features of it');
+SELECT throws_ok(format('SELECT mlops.snapshot(''mine'', %L)', replace(current_setting('snapshot_test.secret'), 'count(*)', '*')), '42501', NULL, 'nor make a snapshot of it');
+SELECT throws_ok('SELECT * FROM mlops.snapshot_column', '42501', NULL, 'nor read the table of profiles');
+SELECT throws_ok($$SELECT mlops._store_snapshot_profile(1, '{}', '{}', '{}', '{}', '{}')$$, '42501', NULL, 'nor write one');
+SELECT throws_ok($$SELECT * FROM mlops._diff_profiles(1, 2)$$, '42501', NULL, 'nor compare two');
 RESET ROLE;
 SELECT is((SELECT same FROM mlops.verify_snapshot('secret') WHERE source = 'query'), true, 'a superuser verifies as the maker');
 GRANT snapshot_maker TO snapshot_other;
@@ -219,6 +271,12 @@ REVOKE SELECT ON loan FROM snapshot_maker, snapshot_other;
 SET LOCAL ROLE snapshot_maker;
 SELECT throws_ok(current_setting('snapshot_test.secret'), '42501', NULL, 'who lost the right to the table lost the copy');
 SELECT is((SELECT count(*)::int FROM mlops.snapshots), 0, 'and its figures');
+SELECT is((SELECT count(*)::int FROM mlops.snapshot_profiles), 0, 'and its profile');
+SELECT throws_ok($$SELECT * FROM mlops.verify_snapshot('secret')$$, 'ML070', NULL, 'and whether it has changed');
+SELECT throws_ok($$SELECT * FROM mlops.diff_snapshots('secret', 'secret')$$, 'ML070', NULL, 'and what');
+SELECT throws_ok($$SELECT mlops.snapshot_query('secret')$$, 'ML070', NULL, 'and its query');
+SELECT throws_ok($$SELECT mlops.drop_snapshot('secret')$$, 'ML070', NULL, 'and the right to drop it');
+SELECT throws_ok($$SELECT mlops.train('stolen', 'SELECT * FROM ' || split_part(current_setting('snapshot_test.secret'), ' ', 4), 'bad')$$, '42501', NULL, 'and to train with it');
 RESET ROLE;
 
 SELECT * FROM finish();

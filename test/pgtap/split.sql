@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(52);
+SELECT plan(60);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA split_test;
@@ -25,6 +25,22 @@ SELECT results_eq($$SELECT mlops.split(id, 3, '{"test": 0.2, "validation": 0.1}'
                   'a part is a stretch of the hash of the key''s text');
 SELECT is(mlops.split('customer 1', 0, '{"a": 0.5}') || mlops.split('customer 2', 0, '{"a": 0.5}') || mlops.split('customer 3', 1, '{"a": 0.5}') || mlops.split('customer 4', 1, '{"a": 0.5}'),
           'atraintraintrain', 'known keys, which no version may move');
+-- a thousand keys of each type; the stored values were made by a program of its
+-- own, in Python, from Jenkins's lookup3 as PostgreSQL seeds it
+SELECT is(known.md5, known.stored, 'known parts of keys of type ' || known.type)
+FROM (SELECT type, stored, md5(string_agg(CASE part WHEN 'train' THEN 'r' ELSE left(part, 1) END, '' ORDER BY n)) AS md5
+      FROM (SELECT 'integer' AS type, '1e8dd604e919fef5258bb858457431a0' AS stored, i AS n, mlops.split(i - 500, 3, '{"test": 0.2, "validation": 0.1}') AS part FROM generate_series(0, 999) i
+            UNION ALL SELECT 'bigint', '0e5c59b3985179e9868979aa4ef2180e', i, mlops.split((i - 500) * 1000000000000000, -7, '{"test": 0.2, "validation": 0.1}') FROM generate_series(0, 999) i
+            UNION ALL SELECT 'numeric', '5b938c1cd1c79bd1e5d3c5caf6355dd1', i, mlops.split((i * 0.25)::numeric(9, 2), 0, '{"test": 0.2, "validation": 0.1}') FROM generate_series(0, 999) i
+            UNION ALL SELECT 'date', '737422eb6f12bfbd184040ee6ef01d1a', i, mlops.split(date '1999-12-01' + i, 1, '{"test": 0.2, "validation": 0.1}') FROM generate_series(0, 999) i
+            UNION ALL SELECT 'text', 'd73f55ad2af90db753dedca512a05e61', i, mlops.split('client ' || repeat(i::text, i % 40), 1099511627781, '{"test": 0.2, "validation": 0.1}') FROM generate_series(0, 999) i
+            UNION ALL SELECT 'text, in UTF-8', '623a06af18a298a139f00cc4f145cd8a', i, mlops.split(U&'K\00FCnd\00E9 ' || i, 9, '{"test": 0.2, "validation": 0.1}') FROM generate_series(0, 999) i
+            UNION ALL SELECT 'uuid', 'afec119b90910b9acd8ada770a3cd786', i, mlops.split(('00000000-0000-0000-0000-' || lpad(to_hex(i * 7919), 12, '0'))::uuid, 11, '{"test": 0.2, "validation": 0.1}') FROM generate_series(0, 999) i) k
+      GROUP BY type, stored ORDER BY type) known;
+CREATE TABLE before AS SELECT id, mlops.split(id) AS part FROM loan;
+INSERT INTO loan SELECT i, i % 97, 1, 'x', '2024-05-05', now(), false FROM generate_series(2001, 3000) i;
+SELECT results_eq('SELECT id, mlops.split(id) FROM loan WHERE id <= 2000 ORDER BY id', 'SELECT id, part FROM before ORDER BY id', 'rows that are added move no other');
+DELETE FROM loan WHERE id > 2000;
 SELECT results_eq('SELECT DISTINCT mlops.split(id) = mlops.split(id::text) AND mlops.split(id::bigint) = mlops.split(id::numeric) AND mlops.split(id::smallint) = mlops.split(id) FROM loan',
                   'VALUES (true)', 'the type of an integer key does not matter');
 SELECT is(mlops.split(date '2024-02-29'), mlops.split('2024-02-29'::text), 'nor does DateStyle');

@@ -29,7 +29,10 @@ is($node->safe_psql('bank', q{SELECT string_agg(action || ' ' || subject, ',' OR
 	'snapshot.create loans/1,snapshot.create loans/2', 'snapshots are in the audit log');
 my $hash = $node->safe_psql('bank', 'SELECT DISTINCT hash FROM mlops.snapshots');
 like($hash, qr/^[0-9a-f]{64}$/, 'both have one hash');
-my $state = q{SELECT jsonb_agg(to_jsonb(s) ORDER BY version) FROM mlops.snapshots s};
+is($node->safe_psql('bank', 'SELECT count(*), count(DISTINCT (name, md5(sketch::text))) FROM mlops.snapshot_profiles'), '14|7', 'and one profile');
+my $state = q{SELECT jsonb_agg(to_jsonb(s) ORDER BY version) FROM mlops.snapshots s
+	UNION ALL SELECT jsonb_agg(jsonb_build_array(p.snapshot, p.name, p.type, p.kind, md5(p.sketch::text), p.bin_counts) ORDER BY version, position)
+	FROM mlops.snapshot_profiles p};
 my $before = $node->safe_psql('bank', $state);
 my $verify = q{SELECT string_agg(s || ' ' || source || ' ' || same::text || coalesce(' ' || problem, ''), ',' ORDER BY s, source DESC)
 	FROM unnest(ARRAY['loans/1', 'loans/2']) s, mlops.verify_snapshot(s)};

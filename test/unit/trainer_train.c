@@ -277,8 +277,10 @@ test_model(const char *name, const Sample *sample, const char *kinds,
 	training = receive_training(&peer);
 	ok(training.type == MLOPS_WIRE_TRAINED && training.rounds == 12 &&
 	   training.best == 11, "%s: train", name);
-	ok(training.num_progress == 12 && training.in_order && training.last_line[0] == '\0',
-	   "%s: progress of each round, nothing evaluated", name);
+	ok(training.num_progress == 12 && training.in_order &&
+	   strncmp(training.last_line, "[11]\ttrain-", strlen("[11]\ttrain-")) == 0 &&
+	   strstr(training.last_line, "validation") == NULL,
+	   "%s: progress of each round, of the training rows alone", name);
 	ok(same_model(&peer, sample, kinds, 12, params), "%s: the library's own model", name);
 	ok(same_margins(&peer, sample, kinds, 32) && same_margins(&peer, sample, kinds, MLOPS_WIRE_MAX_ROWS) &&
 	   same_margins(&peer, sample, kinds, 1),
