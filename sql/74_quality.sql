@@ -2,6 +2,26 @@
 -- Data quality: what is wrong with the rows of a query, by itself, against
 -- reference rows or a version's profile, and by rules.  Definitions: doc/quality.md.
 
+-- The figures of a column of numbers, see src/monitoring/quality.c.
+CREATE FUNCTION mlops._quality_add(state internal, value float8, minimum float8, maximum float8, low float8, high float8) RETURNS internal
+    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_add';
+CREATE FUNCTION mlops._quality_combine(state internal, other internal) RETURNS internal
+    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_combine';
+CREATE FUNCTION mlops._quality_serialize(state internal) RETURNS bytea
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_serialize';
+CREATE FUNCTION mlops._quality_deserialize(bytes bytea, state internal) RETURNS internal
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_deserialize';
+CREATE FUNCTION mlops._quality_final(state internal) RETURNS float8[]
+    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_final';
+
+CREATE AGGREGATE mlops._quality(value float8, minimum float8, maximum float8, low float8, high float8) (
+    SFUNC = mlops._quality_add, STYPE = internal, SSPACE = 128,
+    COMBINEFUNC = mlops._quality_combine, SERIALFUNC = mlops._quality_serialize, DESERIALFUNC = mlops._quality_deserialize,
+    FINALFUNC = mlops._quality_final, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE mlops._quality(float8, float8, float8, float8, float8) IS
+    'Figures of a column for a quality report, in the order of mlops._quality_statement(); mean and standard deviation only where low is NULL.';
+
 -- SQL for the figures of each column of a query, an array of JSON arrays:
 -- values, values that are not finite, least and greatest value, mean,
 -- standard deviation, whether there are two different values, values out of
@@ -13,12 +33,8 @@ CREATE FUNCTION mlops._quality_statement(query text, names text[], types oid[], 
 AS $$
     SELECT format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*), ''columns'', ARRAY[%s]::pg_catalog.jsonb[]) FROM (SELECT %s FROM (%s'
                   || E'\n' || ') q) x',
-               string_agg(CASE WHEN c.kind IN ('number', 'time') THEN format(mlops._qualified(
-                   'pg_catalog.jsonb_build_array(pg_catalog.count(x.c%1$s), (pg_catalog.count(x.c%1$s) - pg_catalog.count(x.f%1$s)),'
-                   ' pg_catalog.min(x.f%1$s), pg_catalog.max(x.f%1$s), pg_catalog.avg(x.f%1$s), pg_catalog.stddev_pop(x.f%1$s),'
-                   ' ((pg_catalog.min(x.f%1$s) <> pg_catalog.max(x.f%1$s)) OR ((pg_catalog.count(x.f%1$s) > 0) AND (pg_catalog.count(x.f%1$s) < pg_catalog.count(x.c%1$s)))),'
-                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %2$L::pg_catalog.float8) OR (x.f%1$s > %3$L::pg_catalog.float8))),'
-                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %4$L::pg_catalog.float8) OR (x.f%1$s > %5$L::pg_catalog.float8))), 0)'),
+               string_agg(CASE WHEN c.kind IN ('number', 'time') THEN format(
+                   'pg_catalog.to_jsonb(mlops._quality(x.f%1$s, %2$L::pg_catalog.float8, %3$L::pg_catalog.float8, %4$L::pg_catalog.float8, %5$L::pg_catalog.float8))',
                    c.position, bounds->c.name->>'min', bounds->c.name->>'max', bounds->c.name->>'low', bounds->c.name->>'high')
                ELSE format(mlops._qualified(
                    'pg_catalog.jsonb_build_array(pg_catalog.count(x.c%1$s), 0, NULL, NULL, NULL, NULL,'
@@ -28,13 +44,14 @@ AS $$
                                                                                         THEN bounds->c.name->'categories' END) e)) END,
                    ', ' ORDER BY c.position),
                string_agg(format('q.%2$I AS c%1$s, ' || CASE
-                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN EXTRACT(epoch FROM q.%2$I)::pg_catalog.float8 END'
+                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN pg_catalog.date_part(''epoch'', q.%2$I)'
+                                             ' WHEN (q.%2$I IS NOT NULL) THEN ''NaN'' END'
                    WHEN c.kind <> 'number' THEN 'q.%2$I::pg_catalog.text COLLATE pg_catalog."C"'
-                   WHEN c.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'q.%2$I::pg_catalog.float8'
-                   WHEN c.type IN ('float4'::regtype, 'float8'::regtype) THEN mlops._qualified(
-                       'CASE WHEN ((q.%2$I >= (-1e30)::pg_catalog.float8) AND (q.%2$I <= 1e30::pg_catalog.float8)) THEN q.%2$I::pg_catalog.float8 END')
+                   WHEN c.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 'q.%2$I::pg_catalog.float8'
+                   -- what is too large for a double is not finite
                    ELSE mlops._qualified('CASE WHEN ((q.%2$I::pg_catalog.numeric >= (-1e30)::pg_catalog.numeric)'
-                                         ' AND (q.%2$I::pg_catalog.numeric <= 1e30::pg_catalog.numeric)) THEN q.%2$I::pg_catalog.float8 END')
+                                         ' AND (q.%2$I::pg_catalog.numeric <= 1e30::pg_catalog.numeric)) THEN q.%2$I::pg_catalog.float8'
+                                         ' WHEN (q.%2$I IS NOT NULL) THEN ''NaN'' END')
                    END || ' AS f%1$s', c.position, c.name), ', ' ORDER BY c.position),
                query)
     FROM unnest(names, types, kinds) WITH ORDINALITY c (name, type, kind, position)
@@ -189,7 +206,8 @@ BEGIN
 
     IF key IS NOT NULL THEN
         statement := format(
-            'SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT ROW(%s)) FROM (%s' || E'\n' || ') q WHERE %s',
+            'SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT ' || CASE cardinality(key) WHEN 1 THEN '%s' ELSE 'ROW(%s)' END
+            || ') FROM (%s' || E'\n' || ') q WHERE %s',
             (SELECT string_agg(format('q.%I', c), ', ') FROM unnest(key) c), query,
             (SELECT string_agg(format('q.%I IS NOT NULL', c), ' AND ') FROM unnest(key) c));
         PERFORM set_config('search_path', path, true);
