@@ -25,7 +25,8 @@ COMMENT ON AGGREGATE mlops._quality(float8, float8, float8, float8, float8) IS
 -- SQL for the figures of each column of a query, an array of JSON arrays:
 -- values, values that are not finite, least and greatest value, mean,
 -- standard deviation, whether there are two different values, values out of
--- range, outliers, values of no known category.  A column with numbers or
+-- range, outliers, values of no known category; without bounds, as of a
+-- reference, also rows of the most frequent value.  A column with numbers or
 -- times is looked at as float8, any other one as text.
 CREATE FUNCTION mlops._quality_statement(query text, names text[], types oid[], kinds text[], bounds jsonb) RETURNS text
     LANGUAGE SQL STABLE
@@ -41,7 +42,10 @@ AS $$
                    ' (pg_catalog.min(pg_catalog.hashtextextended(x.f%1$s, 0)) <> pg_catalog.max(pg_catalog.hashtextextended(x.f%1$s, 0))), 0, 0,'
                    ' pg_catalog.count(*) FILTER (WHERE (NOT (x.f%1$s = ANY (%2$L::pg_catalog.text[])))))'),
                    c.position, (SELECT array_agg(e) FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(bounds->c.name->'categories') = 'array'
-                                                                                        THEN bounds->c.name->'categories' END) e)) END,
+                                                                                        THEN bounds->c.name->'categories' END) e)) END
+                   || CASE WHEN bounds = '{}' AND c.kind <> 'other'
+                           THEN format(' OPERATOR(pg_catalog.||) pg_catalog.to_jsonb(COALESCE((SELECT t.count FROM mlops.top_values(mlops.sketch(x.f%s), 1) t), 0))', c.position)
+                           ELSE '' END,
                    ', ' ORDER BY c.position),
                string_agg(format('q.%2$I AS c%1$s, ' || CASE
                    WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN pg_catalog.date_part(''epoch'', q.%2$I)'
@@ -167,7 +171,7 @@ BEGIN
                        'nulls', reference_rows - (f->>0)::bigint, 'not_finite', f->1, 'min', f->2, 'max', f->3,
                        'low', CASE WHEN (f->>5)::float8 > 0 THEN (f->>4)::float8 - 4 * (f->>5)::float8 ELSE (f->>2)::float8 END,
                        'high', CASE WHEN (f->>5)::float8 > 0 THEN (f->>4)::float8 + 4 * (f->>5)::float8 ELSE (f->>3)::float8 END,
-                       'varies', f->6,
+                       'varies', f->6, 'mode', (f->>10)::float8 / nullif((f->>0)::bigint, 0),
                        'categories', CASE WHEN jsonb_array_length(bounds->u.name) <= max_categories THEN bounds->u.name END))
             INTO bounds
             FROM unnest(shared_names) WITH ORDINALITY u (name, o), LATERAL (SELECT figures->'columns'->(u.o::integer - 1)) x (f);
@@ -187,6 +191,7 @@ BEGIN
                    'low', CASE WHEN p.stddev > 0 THEN p.mean - 4 * p.stddev ELSE p.min END,
                    'high', CASE WHEN p.stddev > 0 THEN p.mean + 4 * p.stddev ELSE p.max END, 'varies', p.distinct_count > 1,
                    'outliers', CASE WHEN p.stddev > 0 THEN (p.rows - p.nulls) * (mlops.cdf(p.sketch, p.mean - 4 * p.stddev) + 1 - mlops.cdf(p.sketch, p.mean + 4 * p.stddev)) ELSE 0 END,
+                   'mode', (SELECT (t.count + t.count_error)::float8 / nullif(p.rows - p.nulls, 0) FROM mlops.top_values(p.sketch, 1) t),
                    'categories', CASE WHEN p.exact AND (p.bins).kind = 'texts' THEN to_jsonb((p.bins).texts) END)), '{}')
         INTO expected
         FROM mlops.profiles p
@@ -274,9 +279,11 @@ BEGIN
             c (position, metric, applies, x, n, y, m, rises, formula, detail)
         WHERE c.applies
     ), tested AS (
-        SELECT c.*, s.p, s.q,
-               (s.p - s.q) / nullif(sqrt(((c.x + c.y) / nullif(c.n + c.m, 0)) * (1 - (c.x + c.y) / nullif(c.n + c.m, 0)) * (1 / nullif(c.n, 0)::float8 + 1 / nullif(c.m, 0))), 0) AS z
+        SELECT c.*, s.p, s.q, (s.p - s.q) / e.error AS z,
+               greatest(abs(s.p - s.q) - 0.5 / nullif(c.n, 0) - 0.5 / nullif(c.m, 0), 0) / e.error AS certain
         FROM compared c CROSS JOIN LATERAL (SELECT c.x / nullif(c.n, 0)::float8 AS p, c.y / nullif(c.m, 0) AS q) s
+        CROSS JOIN LATERAL (SELECT nullif(sqrt(((c.x + c.y) / nullif(c.n + c.m, 0)) * (1 - (c.x + c.y) / nullif(c.n + c.m, 0))
+                                               * (1 / nullif(c.n, 0)::float8 + 1 / nullif(c.m, 0))), 0) AS error) e
     ), result (section, o, position, metric, attribute, value, reference_value, n, verdict, definition) AS (
         SELECT 1, 0::bigint, 1, 'rows', NULL::text, total::float8, p.mean, total,
                CASE WHEN p.n < 3 THEN CASE WHEN total < min_rows THEN 'insufficient' END
@@ -327,17 +334,20 @@ BEGIN
                     WHEN t.m IS NULL THEN CASE WHEN t.metric = 'not_finite' AND t.x > 0 THEN 'warn' END
                     WHEN least(t.n, t.m) < min_rows THEN 'insufficient'
                     WHEN CASE WHEN t.rises THEN t.p - t.q ELSE abs(t.p - t.q) END >= 0.02
-                         AND CASE WHEN t.rises THEN t.z ELSE abs(t.z) END > 1.959963984540054 THEN 'fail'
+                         AND CASE WHEN t.rises THEN t.z ELSE abs(t.z) END > 1.959963984540054
+                        THEN CASE WHEN t.certain > 3.090232306167813 THEN 'fail' ELSE 'warn' END
                     ELSE 'ok' END,
                jsonb_strip_nulls(jsonb_build_object('formula', t.formula, 'rows', t.x, 'reference_n', t.m, 'z', t.z,
-                                                    'rule', CASE WHEN t.m IS NOT NULL THEN 'a change of 0.02 or more, and two-proportion z with p < 0.05' END)
+                                                    'rule', CASE WHEN t.m IS NOT NULL THEN 'a change of 0.02 or more, and two-proportion z with p < 0.05; to fail p < 0.002, with the correction for continuity' END)
                                  || coalesce(t.detail, '{}'))
         FROM tested t
         UNION ALL
         SELECT 3, m.o, 3, 'constant', m.name, CASE WHEN m.varies THEN 0 ELSE 1 END, CASE (m.e->>'varies')::boolean WHEN true THEN 0 WHEN false THEN 1 END, m.filled,
                CASE WHEN total < min_rows THEN 'insufficient' WHEN m.varies OR NOT (m.e->>'varies')::boolean THEN 'ok'
+                    -- chance, if nearly all of the reference is one value
+                    WHEN m.filled > 0 AND m.filled * ln(least((m.e->>'mode')::float8, 1)) >= ln(0.002::float8) THEN 'ok'
                     WHEN (m.e->>'varies')::boolean THEN 'fail' ELSE 'warn' END,
-               jsonb_build_object('formula', '1 if all values are one, or there are none')
+               jsonb_strip_nulls(jsonb_build_object('formula', '1 if all values are one, or there are none', 'reference_mode', m.e->'mode'))
         FROM measured m
         UNION ALL
         SELECT 4, 0, 1, 'rule', x->>'name', (x->>'violated')::bigint / nullif(total, 0)::float8, 0, total,
