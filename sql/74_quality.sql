@@ -345,7 +345,7 @@ BEGIN
         SELECT 3, m.o, 3, 'constant', m.name, CASE WHEN m.varies THEN 0 ELSE 1 END, CASE (m.e->>'varies')::boolean WHEN true THEN 0 WHEN false THEN 1 END, m.filled,
                CASE WHEN total < min_rows THEN 'insufficient' WHEN m.varies OR NOT (m.e->>'varies')::boolean THEN 'ok'
                     -- chance, if nearly all of the reference is one value
-                    WHEN m.filled > 0 AND m.filled * ln(least((m.e->>'mode')::float8, 1)) >= ln(0.002::float8) THEN 'ok'
+                    WHEN m.filled > 0 AND (m.e->>'mode')::float8 > 0 AND m.filled * ln(least((m.e->>'mode')::float8, 1)) >= ln(0.002::float8) THEN 'ok'
                     WHEN (m.e->>'varies')::boolean THEN 'fail' ELSE 'warn' END,
                jsonb_strip_nulls(jsonb_build_object('formula', '1 if all values are one, or there are none', 'reference_mode', m.e->'mode'))
         FROM measured m
