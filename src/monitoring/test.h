@@ -80,7 +80,7 @@ typedef struct MlopsTest
 	double		p_value;
 	double		df;
 	bool		exact;
-	double		p_tied;			/* of cvm: p with regard to ties; else as p_value */
+	double		p_tied;			/* of cvm, AD: p with regard to ties; else as p_value */
 } MlopsTest;
 
 /* both samples up to so many rows: p is counted, not approximated */

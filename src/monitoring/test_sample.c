@@ -577,6 +577,9 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 	double		all;
 	MlopsSum	sums[2] = {{0}, {0}};
 	int64		distinct = 0;
+	bool		has_ties = false;
+	double		up_to;
+	Quadratic	quadratic = {{0}};
 	MlopsPairs	pairs;
 	MlopsSum	h = {0};
 	MlopsSum	g = {0};
@@ -611,6 +614,11 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 			if (spread > 0)
 				mlops_sum_add(&sums[s], ties / all * gap * gap / spread);
 		}
+		has_ties |= ties > 1;
+		up_to = (below + ties / 2) / all;
+		if (up_to < 1)
+			quadratic_add(&quadratic, (double) pairs.reference_so_far / sizes[0] - (double) pairs.current_so_far / sizes[1],
+						  up_to, ties / all / (up_to * (1 - up_to)));
 	}
 	if (distinct < 2)
 		return test;
@@ -643,7 +651,11 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 		test.p_value = 0.001;
 	else
 		test.p_value = exp(fit[0] + test.statistic * (fit[1] + test.statistic * fit[2]));
+
+	/* their table is that of continuous distributions */
 	test.p_tied = test.p_value;
+	if (has_ties)
+		test.p_tied = Max(test.p_value, quadratic_p_value(&quadratic, sizes[0], sizes[1]));
 	return test;
 }
 
