@@ -49,12 +49,6 @@ CREATE FUNCTION mlops._auc_ci_add(state internal, label boolean, score float8, l
     LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_auc_ci_add';
 CREATE FUNCTION mlops._auc_ci_add(state internal, label float8, score float8, level float8) RETURNS internal
     LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_auc_ci_add_number';
-CREATE FUNCTION mlops._ranking_combine(state internal, other internal) RETURNS internal
-    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_ranking_combine';
-CREATE FUNCTION mlops._ranking_serialize(state internal) RETURNS bytea
-    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_ranking_serialize';
-CREATE FUNCTION mlops._ranking_deserialize(bytes bytea, state internal) RETURNS internal
-    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_ranking_deserialize';
 CREATE FUNCTION mlops._auc(state internal) RETURNS float8
     LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_auc_final';
 CREATE FUNCTION mlops._pr_auc(state internal) RETURNS float8
@@ -70,7 +64,6 @@ CREATE FUNCTION mlops._roc(state internal) RETURNS mlops.roc_point[]
 
 CREATE AGGREGATE mlops.auc(label boolean, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._auc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.auc(boolean, float8) IS
@@ -78,7 +71,6 @@ COMMENT ON AGGREGATE mlops.auc(boolean, float8) IS
 
 CREATE AGGREGATE mlops.auc(label float8, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._auc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.auc(float8, float8) IS
@@ -86,7 +78,6 @@ COMMENT ON AGGREGATE mlops.auc(float8, float8) IS
 
 CREATE AGGREGATE mlops.pr_auc(label boolean, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._pr_auc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.pr_auc(boolean, float8) IS
@@ -94,7 +85,6 @@ COMMENT ON AGGREGATE mlops.pr_auc(boolean, float8) IS
 
 CREATE AGGREGATE mlops.pr_auc(label float8, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._pr_auc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.pr_auc(float8, float8) IS
@@ -102,7 +92,6 @@ COMMENT ON AGGREGATE mlops.pr_auc(float8, float8) IS
 
 CREATE AGGREGATE mlops.ks(label boolean, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._ks, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.ks(boolean, float8) IS
@@ -110,7 +99,6 @@ COMMENT ON AGGREGATE mlops.ks(boolean, float8) IS
 
 CREATE AGGREGATE mlops.ks(label float8, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._ks, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.ks(float8, float8) IS
@@ -118,7 +106,6 @@ COMMENT ON AGGREGATE mlops.ks(float8, float8) IS
 
 CREATE AGGREGATE mlops.gini(label boolean, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._gini, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.gini(boolean, float8) IS
@@ -126,7 +113,6 @@ COMMENT ON AGGREGATE mlops.gini(boolean, float8) IS
 
 CREATE AGGREGATE mlops.gini(label float8, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._gini, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.gini(float8, float8) IS
@@ -134,7 +120,6 @@ COMMENT ON AGGREGATE mlops.gini(float8, float8) IS
 
 CREATE AGGREGATE mlops.auc_ci(label boolean, score float8, level float8) (
     SFUNC = mlops._auc_ci_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._auc_ci, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.auc_ci(boolean, float8, float8) IS
@@ -142,7 +127,6 @@ COMMENT ON AGGREGATE mlops.auc_ci(boolean, float8, float8) IS
 
 CREATE AGGREGATE mlops.auc_ci(label float8, score float8, level float8) (
     SFUNC = mlops._auc_ci_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._auc_ci, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.auc_ci(float8, float8, float8) IS
@@ -150,7 +134,6 @@ COMMENT ON AGGREGATE mlops.auc_ci(float8, float8, float8) IS
 
 CREATE AGGREGATE mlops.roc(label boolean, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._roc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.roc(boolean, float8) IS
@@ -158,7 +141,6 @@ COMMENT ON AGGREGATE mlops.roc(boolean, float8) IS
 
 CREATE AGGREGATE mlops.roc(label float8, score float8) (
     SFUNC = mlops._ranking_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._roc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.roc(float8, float8) IS
@@ -166,7 +148,6 @@ COMMENT ON AGGREGATE mlops.roc(float8, float8) IS
 
 CREATE AGGREGATE mlops.roc(label boolean, score float8, points integer) (
     SFUNC = mlops._roc_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._roc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.roc(boolean, float8, integer) IS
@@ -174,7 +155,6 @@ COMMENT ON AGGREGATE mlops.roc(boolean, float8, integer) IS
 
 CREATE AGGREGATE mlops.roc(label float8, score float8, points integer) (
     SFUNC = mlops._roc_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._ranking_combine, SERIALFUNC = mlops._ranking_serialize, DESERIALFUNC = mlops._ranking_deserialize,
     FINALFUNC = mlops._roc, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.roc(float8, float8, integer) IS
@@ -290,7 +270,6 @@ COMMENT ON AGGREGATE mlops.calibration(float8, float8, integer) IS
 
 CREATE AGGREGATE mlops.calibration(label boolean, score float8, bins integer, strategy text) (
     SFUNC = mlops._calibration_add, STYPE = internal, SSPACE = 1024,
-    COMBINEFUNC = mlops._calibration_combine, SERIALFUNC = mlops._calibration_serialize, DESERIALFUNC = mlops._calibration_deserialize,
     FINALFUNC = mlops._calibration, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.calibration(boolean, float8, integer, text) IS
@@ -298,7 +277,6 @@ COMMENT ON AGGREGATE mlops.calibration(boolean, float8, integer, text) IS
 
 CREATE AGGREGATE mlops.calibration(label float8, score float8, bins integer, strategy text) (
     SFUNC = mlops._calibration_add, STYPE = internal, SSPACE = 1024,
-    COMBINEFUNC = mlops._calibration_combine, SERIALFUNC = mlops._calibration_serialize, DESERIALFUNC = mlops._calibration_deserialize,
     FINALFUNC = mlops._calibration, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.calibration(float8, float8, integer, text) IS
@@ -338,7 +316,6 @@ COMMENT ON AGGREGATE mlops.ece(float8, float8, integer) IS
 
 CREATE AGGREGATE mlops.ece(label boolean, score float8, bins integer, strategy text) (
     SFUNC = mlops._calibration_add, STYPE = internal, SSPACE = 1024,
-    COMBINEFUNC = mlops._calibration_combine, SERIALFUNC = mlops._calibration_serialize, DESERIALFUNC = mlops._calibration_deserialize,
     FINALFUNC = mlops._ece, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.ece(boolean, float8, integer, text) IS
@@ -346,7 +323,6 @@ COMMENT ON AGGREGATE mlops.ece(boolean, float8, integer, text) IS
 
 CREATE AGGREGATE mlops.ece(label float8, score float8, bins integer, strategy text) (
     SFUNC = mlops._calibration_add, STYPE = internal, SSPACE = 1024,
-    COMBINEFUNC = mlops._calibration_combine, SERIALFUNC = mlops._calibration_serialize, DESERIALFUNC = mlops._calibration_deserialize,
     FINALFUNC = mlops._ece, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.ece(float8, float8, integer, text) IS

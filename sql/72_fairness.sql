@@ -521,17 +521,22 @@ BEGIN
         WINDOW stratum_rows AS (PARTITION BY s.m, s.s)
     ), compared AS (
         SELECT p.*, array_to_string(p.member, ', ', '(null)') AS name, array_to_string(p.other, ', ', '(null)') AS other_name,
-               e.value, e.lower, e.upper,
+               e.value, e.lower, e.upper, f.level AS fail_level,
                CASE WHEN least(p.n, p.other_n) < min_rows OR e.value IS NULL THEN 'insufficient'
                     WHEN p.form = 'difference' AND abs(e.value) <= 0.1 + 1e-12 THEN 'ok'
-                    WHEN p.form = 'difference' THEN CASE WHEN e.lower > 0 OR e.upper < 0 THEN 'fail' ELSE 'warn' END
+                    WHEN p.form = 'difference' THEN CASE WHEN (w.e).lower > 0 OR (w.e).upper < 0 THEN 'fail' ELSE 'warn' END
                     WHEN p.rate <> 'selection_rate' AND NOT (p.rate = 'base_rate' AND prediction IS NULL) THEN NULL
                     WHEN e.value BETWEEN 0.8 - 1e-12 AND 1.25 + 1e-12 THEN 'ok'
-                    WHEN e.lower > 1 OR e.upper < 1 THEN 'fail' ELSE 'warn' END AS verdict
+                    WHEN (w.e).lower > 1 OR (w.e).upper < 1 THEN 'fail' ELSE 'warn' END AS verdict
         FROM (SELECT * FROM pair UNION ALL SELECT * FROM gap) p
         CROSS JOIN LATERAL (SELECT CASE p.form
                                    WHEN 'difference' THEN mlops.share_difference(p.successes, p.n, p.other_successes, p.other_n, level)
                                    ELSE mlops.share_ratio(p.successes, p.n, p.other_successes, p.other_n, level) END AS e) x
+        -- to fail, chance must be ruled out, among all pairs that were looked at
+        CROSS JOIN LATERAL (SELECT 1 - 0.002 / greatest(count(*) * (count(*) - 1) / 2, 1)::float8 AS level FROM tally t WHERE t.m = p.m) f
+        CROSS JOIN LATERAL (SELECT CASE p.form
+                                   WHEN 'difference' THEN mlops.share_difference(p.successes, p.n, p.other_successes, p.other_n, f.level)
+                                   ELSE mlops.share_ratio(p.successes, p.n, p.other_successes, p.other_n, f.level) END AS e) w
         CROSS JOIN LATERAL (SELECT (x.e).value, (x.e).lower, (x.e).upper) e
     ), odds AS (
         -- of the true and the false positive rate that which is further from equality
@@ -585,7 +590,7 @@ BEGIN
                     ELSE replace(m.difference, '_difference', CASE c.form WHEN 'difference' THEN '_gap' ELSE '_gap_ratio' END) END,
                c.other_name, c.value, c.lower, c.upper, c.n, c.verdict,
                jsonb_strip_nulls(jsonb_build_object(
-                   'rate', c.rate, 'reference_n', c.other_n,
+                   'rate', c.rate, 'reference_n', c.other_n, 'fail_level', CASE WHEN c.verdict IS NOT NULL THEN c.fail_level END,
                    'formula', CASE c.kind || ' ' || c.form WHEN 'pair difference' THEN 'group - reference'
                                    WHEN 'pair ratio' THEN 'group / reference' WHEN 'gap difference' THEN 'max - min' ELSE 'min / max' END,
                    'interval', CASE c.form WHEN 'difference' THEN 'Newcombe 1998, method 10' ELSE 'Donner and Zou 2012' END,
@@ -641,7 +646,7 @@ BEGIN
         SELECT d.m, 2, array_to_string(d.member, ', ', '(null)'), d.position, d.metric, NULL, d.value, d.value - d.below, d.value + d.above, d.n,
                CASE WHEN d.value IS NULL OR d.group_n < min_rows OR d.n - d.group_n < min_rows THEN 'insufficient'
                     WHEN abs(d.value) <= 0.1 + 1e-12 THEN 'ok'
-                    WHEN d.value > d.below OR d.value < -d.above THEN 'fail' ELSE 'warn' END,
+                    WHEN d.value > d.below * f.wider OR d.value < -d.above * f.wider THEN 'fail' ELSE 'warn' END,
                jsonb_build_object('formula', d.formula, 'limits', '[-0.1, 0.1]'::jsonb, 'strata', d.strata,
                                   'interval', 'Newcombe 1998, method 10', 'source', 'Wachter, Mittelstadt and Russell 2021')
         FROM (SELECT x.m, x.member, 120 AS position, 'demographic_disparity' AS metric,
@@ -673,6 +678,8 @@ BEGIN
                     LEFT JOIN disparity d ON d.m = t.m AND d.member = t.member AND d.s IS NOT DISTINCT FROM s.s
                     WHERE stratum IS NOT NULL) x
               GROUP BY x.m, x.member, x.total) d
+        CROSS JOIN LATERAL (SELECT mlops._interval_quantile(1 - 0.002 / count(*)) / mlops._interval_quantile(level) AS wider
+                            FROM tally t WHERE t.m = d.m) f
         UNION ALL
         SELECT b.m, 1, b.name, x.position, x.metric, NULL, greatest(x.value, 0), NULL, NULL, b.people,
                CASE WHEN x.value IS NULL OR b.people < min_rows THEN 'insufficient' END,

@@ -2,10 +2,31 @@
 -- Data quality: what is wrong with the rows of a query, by itself, against
 -- reference rows or a version's profile, and by rules.  Definitions: doc/quality.md.
 
+-- The figures of a column of numbers, see src/monitoring/quality.c.
+CREATE FUNCTION mlops._quality_add(state internal, value float8, minimum float8, maximum float8, low float8, high float8) RETURNS internal
+    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_add';
+CREATE FUNCTION mlops._quality_combine(state internal, other internal) RETURNS internal
+    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_combine';
+CREATE FUNCTION mlops._quality_serialize(state internal) RETURNS bytea
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_serialize';
+CREATE FUNCTION mlops._quality_deserialize(bytes bytea, state internal) RETURNS internal
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_deserialize';
+CREATE FUNCTION mlops._quality_final(state internal) RETURNS float8[]
+    LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mlops_quality_final';
+
+CREATE AGGREGATE mlops._quality(value float8, minimum float8, maximum float8, low float8, high float8) (
+    SFUNC = mlops._quality_add, STYPE = internal, SSPACE = 128,
+    COMBINEFUNC = mlops._quality_combine, SERIALFUNC = mlops._quality_serialize, DESERIALFUNC = mlops._quality_deserialize,
+    FINALFUNC = mlops._quality_final, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE mlops._quality(float8, float8, float8, float8, float8) IS
+    'Figures of a column for a quality report, in the order of mlops._quality_statement(); mean and standard deviation only where low is NULL.';
+
 -- SQL for the figures of each column of a query, an array of JSON arrays:
 -- values, values that are not finite, least and greatest value, mean,
 -- standard deviation, whether there are two different values, values out of
--- range, outliers, values of no known category.  A column with numbers or
+-- range, outliers, values of no known category; without bounds, as of a
+-- reference, also rows of the most frequent value.  A column with numbers or
 -- times is looked at as float8, any other one as text.
 CREATE FUNCTION mlops._quality_statement(query text, names text[], types oid[], kinds text[], bounds jsonb) RETURNS text
     LANGUAGE SQL STABLE
@@ -13,28 +34,28 @@ CREATE FUNCTION mlops._quality_statement(query text, names text[], types oid[], 
 AS $$
     SELECT format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*), ''columns'', ARRAY[%s]::pg_catalog.jsonb[]) FROM (SELECT %s FROM (%s'
                   || E'\n' || ') q) x',
-               string_agg(CASE WHEN c.kind IN ('number', 'time') THEN format(mlops._qualified(
-                   'pg_catalog.jsonb_build_array(pg_catalog.count(x.c%1$s), (pg_catalog.count(x.c%1$s) - pg_catalog.count(x.f%1$s)),'
-                   ' pg_catalog.min(x.f%1$s), pg_catalog.max(x.f%1$s), pg_catalog.avg(x.f%1$s), pg_catalog.stddev_pop(x.f%1$s),'
-                   ' ((pg_catalog.min(x.f%1$s) <> pg_catalog.max(x.f%1$s)) OR ((pg_catalog.count(x.f%1$s) > 0) AND (pg_catalog.count(x.f%1$s) < pg_catalog.count(x.c%1$s)))),'
-                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %2$L::pg_catalog.float8) OR (x.f%1$s > %3$L::pg_catalog.float8))),'
-                   ' pg_catalog.count(*) FILTER (WHERE ((x.f%1$s < %4$L::pg_catalog.float8) OR (x.f%1$s > %5$L::pg_catalog.float8))), 0)'),
+               string_agg(CASE WHEN c.kind IN ('number', 'time') THEN format(
+                   'pg_catalog.to_jsonb(mlops._quality(x.f%1$s, %2$L::pg_catalog.float8, %3$L::pg_catalog.float8, %4$L::pg_catalog.float8, %5$L::pg_catalog.float8))',
                    c.position, bounds->c.name->>'min', bounds->c.name->>'max', bounds->c.name->>'low', bounds->c.name->>'high')
                ELSE format(mlops._qualified(
                    'pg_catalog.jsonb_build_array(pg_catalog.count(x.c%1$s), 0, NULL, NULL, NULL, NULL,'
                    ' (pg_catalog.min(pg_catalog.hashtextextended(x.f%1$s, 0)) <> pg_catalog.max(pg_catalog.hashtextextended(x.f%1$s, 0))), 0, 0,'
                    ' pg_catalog.count(*) FILTER (WHERE (NOT (x.f%1$s = ANY (%2$L::pg_catalog.text[])))))'),
                    c.position, (SELECT array_agg(e) FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(bounds->c.name->'categories') = 'array'
-                                                                                        THEN bounds->c.name->'categories' END) e)) END,
+                                                                                        THEN bounds->c.name->'categories' END) e)) END
+                   || CASE WHEN bounds = '{}' AND c.kind <> 'other'
+                           THEN format(' OPERATOR(pg_catalog.||) pg_catalog.to_jsonb(COALESCE((SELECT t.count FROM mlops.top_values(mlops.sketch(x.f%s), 1) t), 0))', c.position)
+                           ELSE '' END,
                    ', ' ORDER BY c.position),
                string_agg(format('q.%2$I AS c%1$s, ' || CASE
-                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN EXTRACT(epoch FROM q.%2$I)::pg_catalog.float8 END'
+                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN pg_catalog.date_part(''epoch'', q.%2$I)'
+                                             ' WHEN (q.%2$I IS NOT NULL) THEN ''NaN'' END'
                    WHEN c.kind <> 'number' THEN 'q.%2$I::pg_catalog.text COLLATE pg_catalog."C"'
-                   WHEN c.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'q.%2$I::pg_catalog.float8'
-                   WHEN c.type IN ('float4'::regtype, 'float8'::regtype) THEN mlops._qualified(
-                       'CASE WHEN ((q.%2$I >= (-1e30)::pg_catalog.float8) AND (q.%2$I <= 1e30::pg_catalog.float8)) THEN q.%2$I::pg_catalog.float8 END')
+                   WHEN c.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 'q.%2$I::pg_catalog.float8'
+                   -- what is too large for a double is not finite
                    ELSE mlops._qualified('CASE WHEN ((q.%2$I::pg_catalog.numeric >= (-1e30)::pg_catalog.numeric)'
-                                         ' AND (q.%2$I::pg_catalog.numeric <= 1e30::pg_catalog.numeric)) THEN q.%2$I::pg_catalog.float8 END')
+                                         ' AND (q.%2$I::pg_catalog.numeric <= 1e30::pg_catalog.numeric)) THEN q.%2$I::pg_catalog.float8'
+                                         ' WHEN (q.%2$I IS NOT NULL) THEN ''NaN'' END')
                    END || ' AS f%1$s', c.position, c.name), ', ' ORDER BY c.position),
                query)
     FROM unnest(names, types, kinds) WITH ORDINALITY c (name, type, kind, position)
@@ -150,7 +171,7 @@ BEGIN
                        'nulls', reference_rows - (f->>0)::bigint, 'not_finite', f->1, 'min', f->2, 'max', f->3,
                        'low', CASE WHEN (f->>5)::float8 > 0 THEN (f->>4)::float8 - 4 * (f->>5)::float8 ELSE (f->>2)::float8 END,
                        'high', CASE WHEN (f->>5)::float8 > 0 THEN (f->>4)::float8 + 4 * (f->>5)::float8 ELSE (f->>3)::float8 END,
-                       'varies', f->6,
+                       'varies', f->6, 'mode', (f->>10)::float8 / nullif((f->>0)::bigint, 0),
                        'categories', CASE WHEN jsonb_array_length(bounds->u.name) <= max_categories THEN bounds->u.name END))
             INTO bounds
             FROM unnest(shared_names) WITH ORDINALITY u (name, o), LATERAL (SELECT figures->'columns'->(u.o::integer - 1)) x (f);
@@ -170,6 +191,7 @@ BEGIN
                    'low', CASE WHEN p.stddev > 0 THEN p.mean - 4 * p.stddev ELSE p.min END,
                    'high', CASE WHEN p.stddev > 0 THEN p.mean + 4 * p.stddev ELSE p.max END, 'varies', p.distinct_count > 1,
                    'outliers', CASE WHEN p.stddev > 0 THEN (p.rows - p.nulls) * (mlops.cdf(p.sketch, p.mean - 4 * p.stddev) + 1 - mlops.cdf(p.sketch, p.mean + 4 * p.stddev)) ELSE 0 END,
+                   'mode', (SELECT (t.count + t.count_error)::float8 / nullif(p.rows - p.nulls, 0) FROM mlops.top_values(p.sketch, 1) t),
                    'categories', CASE WHEN p.exact AND (p.bins).kind = 'texts' THEN to_jsonb((p.bins).texts) END)), '{}')
         INTO expected
         FROM mlops.profiles p
@@ -189,7 +211,8 @@ BEGIN
 
     IF key IS NOT NULL THEN
         statement := format(
-            'SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT ROW(%s)) FROM (%s' || E'\n' || ') q WHERE %s',
+            'SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT ' || CASE cardinality(key) WHEN 1 THEN '%s' ELSE 'ROW(%s)' END
+            || ') FROM (%s' || E'\n' || ') q WHERE %s',
             (SELECT string_agg(format('q.%I', c), ', ') FROM unnest(key) c), query,
             (SELECT string_agg(format('q.%I IS NOT NULL', c), ' AND ') FROM unnest(key) c));
         PERFORM set_config('search_path', path, true);
@@ -261,9 +284,11 @@ BEGIN
             c (position, metric, applies, x, n, y, m, rises, formula, detail)
         WHERE c.applies
     ), tested AS (
-        SELECT c.*, s.p, s.q,
-               (s.p - s.q) / nullif(sqrt(((c.x + c.y) / nullif(c.n + c.m, 0)) * (1 - (c.x + c.y) / nullif(c.n + c.m, 0)) * (1 / nullif(c.n, 0)::float8 + 1 / nullif(c.m, 0))), 0) AS z
+        SELECT c.*, s.p, s.q, (s.p - s.q) / e.error AS z,
+               greatest(abs(s.p - s.q) - 0.5 / nullif(c.n, 0) - 0.5 / nullif(c.m, 0), 0) / e.error AS certain
         FROM compared c CROSS JOIN LATERAL (SELECT c.x / nullif(c.n, 0)::float8 AS p, c.y / nullif(c.m, 0) AS q) s
+        CROSS JOIN LATERAL (SELECT nullif(sqrt(((c.x + c.y) / nullif(c.n + c.m, 0)) * (1 - (c.x + c.y) / nullif(c.n + c.m, 0))
+                                               * (1 / nullif(c.n, 0)::float8 + 1 / nullif(c.m, 0))), 0) AS error) e
     ), result (section, o, position, metric, attribute, value, reference_value, n, verdict, definition) AS (
         SELECT 1, 0::bigint, 1, 'rows', NULL::text, total::float8, p.mean, total,
                CASE WHEN p.n < 3 THEN CASE WHEN total < min_rows THEN 'insufficient' END
@@ -314,17 +339,20 @@ BEGIN
                     WHEN t.m IS NULL THEN CASE WHEN t.metric = 'not_finite' AND t.x > 0 THEN 'warn' END
                     WHEN least(t.n, t.m) < min_rows THEN 'insufficient'
                     WHEN CASE WHEN t.rises THEN t.p - t.q ELSE abs(t.p - t.q) END >= 0.02
-                         AND CASE WHEN t.rises THEN t.z ELSE abs(t.z) END > 1.959963984540054 THEN 'fail'
+                         AND CASE WHEN t.rises THEN t.z ELSE abs(t.z) END > 1.959963984540054
+                        THEN CASE WHEN t.certain > 3.090232306167813 THEN 'fail' ELSE 'warn' END
                     ELSE 'ok' END,
                jsonb_strip_nulls(jsonb_build_object('formula', t.formula, 'rows', t.x, 'reference_n', t.m, 'z', t.z,
-                                                    'rule', CASE WHEN t.m IS NOT NULL THEN 'a change of 0.02 or more, and two-proportion z with p < 0.05' END)
+                                                    'rule', CASE WHEN t.m IS NOT NULL THEN 'a change of 0.02 or more, and two-proportion z with p < 0.05; to fail p < 0.002, with the correction for continuity' END)
                                  || coalesce(t.detail, '{}'))
         FROM tested t
         UNION ALL
         SELECT 3, m.o, 3, 'constant', m.name, CASE WHEN m.varies THEN 0 ELSE 1 END, CASE (m.e->>'varies')::boolean WHEN true THEN 0 WHEN false THEN 1 END, m.filled,
                CASE WHEN total < min_rows THEN 'insufficient' WHEN m.varies OR NOT (m.e->>'varies')::boolean THEN 'ok'
+                    -- chance, if nearly all of the reference is one value
+                    WHEN m.filled > 0 AND (m.e->>'mode')::float8 > 0 AND m.filled * ln(least((m.e->>'mode')::float8, 1)) >= ln(0.002::float8) THEN 'ok'
                     WHEN (m.e->>'varies')::boolean THEN 'fail' ELSE 'warn' END,
-               jsonb_build_object('formula', '1 if all values are one, or there are none')
+               jsonb_strip_nulls(jsonb_build_object('formula', '1 if all values are one, or there are none', 'reference_mode', m.e->'mode'))
         FROM measured m
         UNION ALL
         SELECT 4, 0, 1, 'rule', x->>'name', (x->>'violated')::bigint / nullif(total, 0)::float8, 0, total,

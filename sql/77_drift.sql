@@ -129,7 +129,6 @@ CREATE FUNCTION mlops._drift(state internal) RETURNS mlops.drift_result
 
 CREATE AGGREGATE mlops.drift(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.drift(float8, boolean) IS
@@ -137,7 +136,6 @@ COMMENT ON AGGREGATE mlops.drift(float8, boolean) IS
 
 CREATE AGGREGATE mlops.drift(value float8, is_current boolean, method text) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.drift(float8, boolean, text) IS
@@ -145,7 +143,6 @@ COMMENT ON AGGREGATE mlops.drift(float8, boolean, text) IS
 
 CREATE AGGREGATE mlops.drift(value float8, is_current boolean, method text, options jsonb) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.drift(float8, boolean, text, jsonb) IS
@@ -187,7 +184,6 @@ CREATE FUNCTION mlops._psi_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.psi(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._psi_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.psi(float8, boolean) IS
@@ -210,7 +206,6 @@ CREATE FUNCTION mlops._js_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.js(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._js_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.js(float8, boolean) IS
@@ -233,7 +228,6 @@ CREATE FUNCTION mlops._js_divergence_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.js_divergence(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._js_divergence_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.js_divergence(float8, boolean) IS
@@ -256,7 +250,6 @@ CREATE FUNCTION mlops._kl_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.kl(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._kl_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.kl(float8, boolean) IS
@@ -279,7 +272,6 @@ CREATE FUNCTION mlops._hellinger_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.hellinger(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._hellinger_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.hellinger(float8, boolean) IS
@@ -302,7 +294,6 @@ CREATE FUNCTION mlops._tvd_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.tvd(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._tvd_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.tvd(float8, boolean) IS
@@ -325,7 +316,6 @@ CREATE FUNCTION mlops._linf_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.linf(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._linf_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.linf(float8, boolean) IS
@@ -348,7 +338,6 @@ CREATE FUNCTION mlops._chi2_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.chi2(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._chi2_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.chi2(float8, boolean) IS
@@ -371,7 +360,6 @@ CREATE FUNCTION mlops._chi2_gof_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.chi2_gof(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._chi2_gof_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.chi2_gof(float8, boolean) IS
@@ -397,7 +385,6 @@ CREATE FUNCTION mlops._ks_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.ks(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._ks_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.ks(float8, boolean) IS
@@ -412,7 +399,6 @@ CREATE FUNCTION mlops._wasserstein_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.wasserstein(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._wasserstein_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.wasserstein(float8, boolean) IS
@@ -427,7 +413,6 @@ CREATE FUNCTION mlops._wasserstein_norm_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.wasserstein_norm(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._wasserstein_norm_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.wasserstein_norm(float8, boolean) IS
@@ -442,7 +427,6 @@ CREATE FUNCTION mlops._energy_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.energy(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._energy_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.energy(float8, boolean) IS
@@ -457,7 +441,6 @@ CREATE FUNCTION mlops._anderson_darling_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.anderson_darling(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._anderson_darling_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.anderson_darling(float8, boolean) IS
@@ -472,7 +455,6 @@ CREATE FUNCTION mlops._cramer_von_mises_drift(state internal) RETURNS float8
 
 CREATE AGGREGATE mlops.cramer_von_mises(value float8, is_current boolean) (
     SFUNC = mlops._drift_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._drift_combine, SERIALFUNC = mlops._drift_serialize, DESERIALFUNC = mlops._drift_deserialize,
     FINALFUNC = mlops._cramer_von_mises_drift, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.cramer_von_mises(float8, boolean) IS

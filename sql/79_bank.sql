@@ -123,7 +123,6 @@ CREATE FUNCTION mlops._hosmer_lemeshow(state internal) RETURNS mlops.test_result
 
 CREATE AGGREGATE mlops.woe(label boolean, feature float8) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._woe, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.woe(boolean, float8) IS
@@ -131,7 +130,6 @@ COMMENT ON AGGREGATE mlops.woe(boolean, float8) IS
 
 CREATE AGGREGATE mlops.iv(label boolean, feature float8) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._iv, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.iv(boolean, float8) IS
@@ -139,7 +137,6 @@ COMMENT ON AGGREGATE mlops.iv(boolean, float8) IS
 
 CREATE AGGREGATE mlops.woe(label boolean, feature float8, bins integer) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._woe, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.woe(boolean, float8, integer) IS
@@ -147,7 +144,6 @@ COMMENT ON AGGREGATE mlops.woe(boolean, float8, integer) IS
 
 CREATE AGGREGATE mlops.iv(label boolean, feature float8, bins integer) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._iv, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.iv(boolean, float8, integer) IS
@@ -155,7 +151,6 @@ COMMENT ON AGGREGATE mlops.iv(boolean, float8, integer) IS
 
 CREATE AGGREGATE mlops.woe(label boolean, feature float8, edges float8[]) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._woe, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.woe(boolean, float8, float8[]) IS
@@ -163,7 +158,6 @@ COMMENT ON AGGREGATE mlops.woe(boolean, float8, float8[]) IS
 
 CREATE AGGREGATE mlops.iv(label boolean, feature float8, edges float8[]) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._iv, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.iv(boolean, float8, float8[]) IS
@@ -187,7 +181,6 @@ COMMENT ON AGGREGATE mlops.iv(boolean, text) IS
 
 CREATE AGGREGATE mlops.score_bands(label boolean, score float8) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._score_bands, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.score_bands(boolean, float8) IS
@@ -195,7 +188,6 @@ COMMENT ON AGGREGATE mlops.score_bands(boolean, float8) IS
 
 CREATE AGGREGATE mlops.score_bands(label boolean, score float8, bands integer) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._score_bands, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.score_bands(boolean, float8, integer) IS
@@ -203,7 +195,6 @@ COMMENT ON AGGREGATE mlops.score_bands(boolean, float8, integer) IS
 
 CREATE AGGREGATE mlops.score_bands(label boolean, score float8, edges float8[]) (
     SFUNC = mlops._bank_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._score_bands, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.score_bands(boolean, float8, float8[]) IS
@@ -211,7 +202,6 @@ COMMENT ON AGGREGATE mlops.score_bands(boolean, float8, float8[]) IS
 
 CREATE AGGREGATE mlops.hosmer_lemeshow(label boolean, probability float8) (
     SFUNC = mlops._hosmer_lemeshow_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._hosmer_lemeshow, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.hosmer_lemeshow(boolean, float8) IS
@@ -219,7 +209,6 @@ COMMENT ON AGGREGATE mlops.hosmer_lemeshow(boolean, float8) IS
 
 CREATE AGGREGATE mlops.hosmer_lemeshow(label boolean, probability float8, groups integer) (
     SFUNC = mlops._hosmer_lemeshow_add, STYPE = internal, SSPACE = 8192,
-    COMBINEFUNC = mlops._bank_combine, SERIALFUNC = mlops._bank_serialize, DESERIALFUNC = mlops._bank_deserialize,
     FINALFUNC = mlops._hosmer_lemeshow, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE mlops.hosmer_lemeshow(boolean, float8, integer) IS

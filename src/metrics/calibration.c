@@ -5,7 +5,8 @@
  *	  ece; and the interval of a share, wilson.
  *
  * With bins of equal width the state is the bins themselves, whatever the
- * number of rows.  Bins of equal frequency need every row, see scores.c.
+ * number of rows.  Bins of equal frequency need every row, see scores.c, so
+ * that aggregates with a strategy have no combine function.
  *
  *-------------------------------------------------------------------------
  */
@@ -174,7 +175,7 @@ mlops_calibration_add_number(PG_FUNCTION_ARGS)
 }
 
 /*
- * Add the rows of the second state to the first.
+ * Add the rows of the second state to the first; both have bins of equal width.
  */
 Datum
 mlops_calibration_combine(PG_FUNCTION_ARGS)
@@ -190,8 +191,7 @@ mlops_calibration_combine(PG_FUNCTION_ARGS)
 		else
 			check_same(state, other->strategy, other->num_bins);
 
-		mlops_scores_merge(&state->scores, &other->scores);
-		for (int i = 0; state->bins && i < state->num_bins; i++)
+		for (int i = 0; i < state->num_bins; i++)
 		{
 			state->bins[i].n += other->bins[i].n;
 			state->bins[i].positives += other->bins[i].positives;
@@ -210,17 +210,14 @@ mlops_calibration_serialize(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 
 	(void) mlops_aggregate_context(fcinfo);
-	mlops_state_begin(&buf, 1 + sizeof(int32) + sizeof(MlopsBin) * state->num_bins +
-					  mlops_scores_send_size(&state->scores));
-	pq_sendbyte(&buf, state->strategy);
+	mlops_state_begin(&buf, sizeof(int32) + sizeof(MlopsBin) * state->num_bins);
 	pq_sendint32(&buf, state->num_bins);
-	for (int i = 0; state->bins && i < state->num_bins; i++)
+	for (int i = 0; i < state->num_bins; i++)
 	{
 		pq_sendint64(&buf, state->bins[i].n);
 		pq_sendint64(&buf, state->bins[i].positives);
 		mlops_state_send_sum(&buf, &state->bins[i].score);
 	}
-	mlops_scores_send(&buf, &state->scores);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -229,25 +226,21 @@ mlops_calibration_deserialize(PG_FUNCTION_ARGS)
 {
 	StringInfoData buf;
 	CalibrationState *state;
-	int			strategy;
 	int			num_bins;
 
 	(void) mlops_aggregate_context(fcinfo);
 	mlops_state_open(&buf, PG_GETARG_BYTEA_PP(0));
-	strategy = pq_getmsgbyte(&buf);
 	num_bins = pq_getmsgint(&buf, sizeof(int32));
-	if ((strategy != EQUAL_WIDTH && strategy != EQUAL_FREQUENCY) ||
-		num_bins < 1 || num_bins > MAX_BINS)
+	if (num_bins < 1 || num_bins > MAX_BINS)
 		mlops_state_damaged();
 
-	state = new_state(CurrentMemoryContext, strategy, num_bins);
-	for (int i = 0; state->bins && i < num_bins; i++)
+	state = new_state(CurrentMemoryContext, EQUAL_WIDTH, num_bins);
+	for (int i = 0; i < num_bins; i++)
 	{
 		state->bins[i].n = mlops_state_recv_count(&buf);
 		state->bins[i].positives = mlops_state_recv_count(&buf);
 		mlops_state_recv_sum(&buf, &state->bins[i].score);
 	}
-	mlops_scores_recv(&buf, &state->scores);
 	pq_getmsgend(&buf);
 	PG_RETURN_POINTER(state);
 }

@@ -192,6 +192,39 @@ mlops_sort_scored(MlopsScored *rows, size_t n)
  * The walk over distinct scores
  */
 
+static void
+start_place(MlopsPlace *place, const double *values, size_t n, MlopsSource *source)
+{
+	place->source = source;
+	if (source != NULL)
+		source->start(source, false);
+	else if (n > 0)
+	{
+		place->next = values;
+		place->end = values + n;
+	}
+}
+
+/*
+ * Is there another value at a place?  Brings the next ones if need be.
+ */
+static inline bool
+has_value(MlopsPlace *place)
+{
+	size_t		count;
+
+	if (likely(place->next < place->end))
+		return true;
+	if (place->source == NULL || (place->next = place->source->next(place->source, &count)) == NULL)
+	{
+		place->end = place->next = NULL;
+		place->source = NULL;
+		return false;
+	}
+	place->end = place->next + count;
+	return true;
+}
+
 /*
  * Start a walk over the sorted scores of each class.
  */
@@ -199,9 +232,10 @@ void
 mlops_curve_start(MlopsCurve *curve, const MlopsScores *scores, MlopsCheck check)
 {
 	memset(curve, 0, sizeof(*curve));
-	curve->scores = *scores;
 	curve->num_positive = (int64) scores->num_positive;
 	curve->num_negative = (int64) scores->num_negative;
+	start_place(&curve->positive, scores->positive, scores->num_positive, scores->positive_source);
+	start_place(&curve->negative, scores->negative, scores->num_negative, scores->negative_source);
 	curve->check = check;
 }
 
@@ -248,17 +282,17 @@ mlops_curve_next(MlopsCurve *curve)
 	}
 	else
 	{
-		const double *positive = curve->scores.positive;
-		const double *negative = curve->scores.negative;
+		MlopsPlace *positive = &curve->positive;
+		MlopsPlace *negative = &curve->negative;
+		bool		has_positive = has_value(positive);
 
-		if (j == curve->num_negative ||
-			(i < curve->num_positive && positive[i] >= negative[j]))
-			curve->score = positive[i];
+		if (!has_value(negative) || (has_positive && *positive->next >= *negative->next))
+			curve->score = *positive->next;
 		else
-			curve->score = negative[j];
-		while (i < curve->num_positive && positive[i] == curve->score)
+			curve->score = *negative->next;
+		for (; has_value(positive) && *positive->next == curve->score; positive->next++)
 			i++;
-		while (j < curve->num_negative && negative[j] == curve->score)
+		for (; has_value(negative) && *negative->next == curve->score; negative->next++)
 			j++;
 	}
 

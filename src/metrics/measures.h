@@ -72,8 +72,22 @@ typedef void (*MlopsCheck) (void);
 extern void mlops_sort_scores(double *scores, size_t n, MlopsCheck check);
 
 /*
+ * Values in order that are too many for memory, which the host brings in
+ * parts: after a start, from the highest down or from the lowest up, next
+ * gives one part after the other, and then NULL.
+ */
+typedef struct MlopsSource MlopsSource;
+
+struct MlopsSource
+{
+	void		(*start) (MlopsSource *source, bool ascending);
+	const double *(*next) (MlopsSource *source, size_t *count);
+};
+
+/*
  * The scores of the rows of each class, both descending: half the memory of
- * MlopsScored, and the order of rows with equal scores cannot matter.
+ * MlopsScored, and the order of rows with equal scores cannot matter.  A class
+ * that has a source has no array.
  */
 typedef struct MlopsScores
 {
@@ -81,7 +95,17 @@ typedef struct MlopsScores
 	const double *negative;
 	size_t		num_positive;
 	size_t		num_negative;
+	MlopsSource *positive_source;
+	MlopsSource *negative_source;
 } MlopsScores;
+
+/* a place among the values of one class */
+typedef struct MlopsPlace
+{
+	const double *next;
+	const double *end;
+	MlopsSource *source;		/* of what comes after, or NULL */
+} MlopsPlace;
 
 /*
  * A walk from the highest score down.  One step takes all rows of one score,
@@ -99,11 +123,13 @@ typedef struct MlopsCurve
 
 	/* where the rows come from: pairs, or the scores of each class */
 	const MlopsScored *rows;
-	MlopsScores scores;
+	MlopsPlace	positive;
+	MlopsPlace	negative;
 	MlopsCheck	check;
 	uint64		steps;
 } MlopsCurve;
 
+/* a curve with a source is walked once, and is started again by starting it anew */
 extern void mlops_curve_start(MlopsCurve *curve, const MlopsScores *scores, MlopsCheck check);
 extern void mlops_curve_start_rows(MlopsCurve *curve, const MlopsScored *sorted, size_t n);
 extern bool mlops_curve_next(MlopsCurve *curve);

@@ -11,7 +11,6 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
-#include "libpq/pqformat.h"
 #include "utils/array.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
@@ -38,9 +37,6 @@ PG_FUNCTION_INFO_V1(mlops_roc_add);
 PG_FUNCTION_INFO_V1(mlops_roc_add_number);
 PG_FUNCTION_INFO_V1(mlops_auc_ci_add);
 PG_FUNCTION_INFO_V1(mlops_auc_ci_add_number);
-PG_FUNCTION_INFO_V1(mlops_ranking_combine);
-PG_FUNCTION_INFO_V1(mlops_ranking_serialize);
-PG_FUNCTION_INFO_V1(mlops_ranking_deserialize);
 PG_FUNCTION_INFO_V1(mlops_auc_final);
 PG_FUNCTION_INFO_V1(mlops_pr_auc_final);
 PG_FUNCTION_INFO_V1(mlops_ks_final);
@@ -133,59 +129,6 @@ Datum
 mlops_auc_ci_add_number(PG_FUNCTION_ARGS)
 {
 	return add_row(fcinfo, MLOPS_LABEL_NUMBER, mlops_level_arg(fcinfo, 3));
-}
-
-/*
- * Add the rows of the second state to the first.
- */
-Datum
-mlops_ranking_combine(PG_FUNCTION_ARGS)
-{
-	MemoryContext context = mlops_aggregate_context(fcinfo);
-	RankingState *state = PG_ARGISNULL(0) ? NULL : (RankingState *) PG_GETARG_POINTER(0);
-	RankingState *other = PG_ARGISNULL(1) ? NULL : (RankingState *) PG_GETARG_POINTER(1);
-
-	if (other != NULL)
-	{
-		if (state == NULL)
-			state = new_state(context, other->option);
-		else if (state->option != other->option)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the third argument must be the same for all rows, not %s and then %s",
-							float8out_internal(state->option), float8out_internal(other->option))));
-		mlops_scores_merge(&state->scores, &other->scores);
-	}
-	if (state == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_POINTER(state);
-}
-
-Datum
-mlops_ranking_serialize(PG_FUNCTION_ARGS)
-{
-	RankingState *state = (RankingState *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
-
-	(void) mlops_aggregate_context(fcinfo);
-	mlops_state_begin(&buf, sizeof(double) + mlops_scores_send_size(&state->scores));
-	pq_sendfloat8(&buf, state->option);
-	mlops_scores_send(&buf, &state->scores);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-Datum
-mlops_ranking_deserialize(PG_FUNCTION_ARGS)
-{
-	StringInfoData buf;
-	RankingState *state;
-
-	(void) mlops_aggregate_context(fcinfo);
-	mlops_state_open(&buf, PG_GETARG_BYTEA_PP(0));
-	state = new_state(CurrentMemoryContext, pq_getmsgfloat8(&buf));
-	mlops_scores_recv(&buf, &state->scores);
-	pq_getmsgend(&buf);
-	PG_RETURN_POINTER(state);
 }
 
 /*
@@ -312,7 +255,6 @@ mlops_roc_final(PG_FUNCTION_ARGS)
 {
 	RankingState *state;
 	TupleDesc	tupdesc;
-	MlopsCurve	start;
 	MlopsCurve	curve;
 	int64		num_points = 1;
 	int64		next = 1;
@@ -327,20 +269,18 @@ mlops_roc_final(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	state = (RankingState *) PG_GETARG_POINTER(0);
 	sample = (int) state->option;
-	mlops_scores_walk(&state->scores, &start);
-	if (start.num_positive == 0 || start.num_negative == 0)
+	mlops_scores_walk(&state->scores, &curve);
+	if (curve.num_positive == 0 || curve.num_negative == 0)
 		PG_RETURN_NULL();
-	start.score = get_float8_infinity();
+	curve.score = get_float8_infinity();
 	tupdesc = mlops_row_tupdesc(fcinfo);
-
-	curve = start;
+	point_size = write_point(tupdesc, NULL, &curve);
 	while (mlops_curve_next(&curve))
 	{
 		if (sample == 0 || in_sample(&curve, sample, &next))
 			num_points++;
 	}
 
-	point_size = write_point(tupdesc, NULL, &start);
 	if (num_points > (int64) ((MaxAllocSize - ARR_OVERHEAD_NONULLS(1)) / point_size))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -356,8 +296,9 @@ mlops_roc_final(PG_FUNCTION_ARGS)
 	ARR_LBOUND(result)[0] = 1;
 
 	target = (char *) result + ARR_OVERHEAD_NONULLS(1);
-	target += write_point(tupdesc, target, &start);
-	curve = start;
+	mlops_scores_walk(&state->scores, &curve);
+	curve.score = get_float8_infinity();
+	target += write_point(tupdesc, target, &curve);
 	next = 1;
 	while (mlops_curve_next(&curve))
 	{

@@ -4,17 +4,21 @@
  *	  The state of aggregates that need every row: the scores of each class.
  *
  * A row costs 8 bytes, as its class is known from the list that it is in.
- * The lists grow by doubling and can be larger than 1 GB; a list that has
- * just grown takes twice what it holds, and while it grows up to three times.
- * They are sorted in place, and only when a result is asked for.  Sorting
- * changes nothing that anybody could see, so a list may be sorted, grow and
- * be sorted again, as under a window.
+ * The lists grow by doubling while the memory context that they are in, with
+ * all other states of the query, stays within work_mem.  Beyond it a list is
+ * sorted, written to a temporary file, and begins anew; so results are exact
+ * whatever the number of rows.  What is in memory is sorted in place, and only
+ * when a result is asked for or it is written.  Sorting changes nothing that
+ * anybody could see, so a list may be sorted, grow and be sorted again, as
+ * under a window.
+ *
+ * A worker could not hand rows over in bounded memory: aggregates with this
+ * state have no combine function.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
-#include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -24,29 +28,43 @@
 /* room in a new list: groups may be many and small */
 #define INITIAL_CAPACITY		8
 
-/* rows between two looks for a cancel, while a state is handed over */
-#define CHECK_INTERVAL			65536
+/* a list with fewer is not worth a place in a file; whole blocks are written */
+#define LEAST_RUN				((size_t) Max(MLOPS_SPILL_BLOCK, 1024))
+
+static void
+sort(MlopsScoreList *list)
+{
+	if (!list->sorted)
+		mlops_sort_scores(list->values, list->count, mlops_check_interrupts);
+	list->sorted = true;
+}
 
 /*
- * Make room for more scores in a list.  Error 54000 beyond the number that
- * measures can count with.
+ * Make room for another score in a list that is full.  Error 54000 beyond the
+ * number of rows that measures can count with.
  */
 static void
-reserve(MlopsScoreState *state, MlopsScoreList *list, size_t more)
+make_room(MlopsScoreState *state, MlopsScoreList *list)
 {
-	size_t		capacity = Max(list->capacity, INITIAL_CAPACITY);
+	size_t		capacity = Max(2 * list->capacity, INITIAL_CAPACITY);
 
-	if (more > MLOPS_SCORES_MAX - list->count)
+	if (list->count + list->spilled >= MLOPS_SCORES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("more than %zu rows of one class", MLOPS_SCORES_MAX),
 				 errhint("Compute the measure on a sample of the rows.")));
-	if (more <= list->capacity - list->count)
+	if (list->count >= LEAST_RUN &&
+		MemoryContextMemAllocated(state->context, false) + list->capacity * sizeof(double) >
+		(Size) work_mem * 1024)
+	{
+		if (list->spill == NULL)
+			list->spill = mlops_spill_create(state->context);
+		sort(list);
+		mlops_spill_write(list->spill, list->values, list->count);
+		list->spilled += list->count;
+		list->count = 0;
 		return;
-
-	while (capacity - list->count < more)
-		capacity *= 2;
-	capacity = Min(capacity, MLOPS_SCORES_MAX);
+	}
 	if (list->values == NULL)
 		list->values = MemoryContextAllocHuge(state->context, capacity * sizeof(double));
 	else
@@ -63,38 +81,30 @@ mlops_scores_add(MlopsScoreState *state, const MlopsScored *row)
 	MlopsScoreList *list = row->label ? &state->positive : &state->negative;
 
 	if (unlikely(list->count == list->capacity))
-		reserve(state, list, 1);
+		make_room(state, list);
 	list->values[list->count++] = row->score;
 	list->sorted = false;
 }
 
-static void
-append(MlopsScoreState *state, MlopsScoreList *list, const MlopsScoreList *other)
-{
-	if (other->count == 0)
-		return;
-	reserve(state, list, other->count);
-	memcpy(list->values + list->count, other->values, other->count * sizeof(double));
-	list->count += other->count;
-	list->sorted = false;
-}
-
 /*
- * Add the rows of another state, which stays as it is.
+ * The rows of each class, the highest score first.  They refer to the state.
  */
 void
-mlops_scores_merge(MlopsScoreState *state, const MlopsScoreState *other)
+mlops_scores_sort(MlopsScoreState *state, MlopsScores *scores)
 {
-	append(state, &state->positive, &other->positive);
-	append(state, &state->negative, &other->negative);
-}
-
-static void
-sort(MlopsScoreList *list)
-{
-	if (!list->sorted)
-		mlops_sort_scores(list->values, list->count, mlops_check_interrupts);
-	list->sorted = true;
+	memset(scores, 0, sizeof(*scores));
+	sort(&state->positive);
+	sort(&state->negative);
+	scores->positive = state->positive.values;
+	scores->num_positive = state->positive.count + state->positive.spilled;
+	scores->negative = state->negative.values;
+	scores->num_negative = state->negative.count + state->negative.spilled;
+	if (state->positive.spill != NULL)
+		scores->positive_source = mlops_spill_source(state->positive.spill, state->positive.values,
+													 state->positive.count);
+	if (state->negative.spill != NULL)
+		scores->negative_source = mlops_spill_source(state->negative.spill, state->negative.values,
+													 state->negative.count);
 }
 
 /*
@@ -105,71 +115,6 @@ mlops_scores_walk(MlopsScoreState *state, MlopsCurve *curve)
 {
 	MlopsScores scores;
 
-	sort(&state->positive);
-	sort(&state->negative);
-	scores.positive = state->positive.values;
-	scores.num_positive = state->positive.count;
-	scores.negative = state->negative.values;
-	scores.num_negative = state->negative.count;
+	mlops_scores_sort(state, &scores);
 	mlops_curve_start(curve, &scores, mlops_check_interrupts);
-}
-
-/*
- * The number of bytes that mlops_scores_send writes.
- */
-Size
-mlops_scores_send_size(const MlopsScoreState *state)
-{
-	return 2 * sizeof(int64) +
-		(state->positive.count + state->negative.count) * sizeof(double);
-}
-
-static void
-send_list(StringInfo buf, const MlopsScoreList *list)
-{
-	pq_sendint64(buf, (int64) list->count);
-	for (size_t i = 0; i < list->count; i++)
-	{
-		if (i % CHECK_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
-		pq_sendfloat8(buf, list->values[i]);
-	}
-}
-
-/*
- * Write a state; the buffer has been made large enough.
- */
-void
-mlops_scores_send(StringInfo buf, const MlopsScoreState *state)
-{
-	send_list(buf, &state->positive);
-	send_list(buf, &state->negative);
-}
-
-static void
-recv_list(StringInfo buf, MlopsScoreState *state, MlopsScoreList *list)
-{
-	int64		count = mlops_state_recv_count(buf);
-
-	if (count > (int64) ((buf->len - buf->cursor) / sizeof(double)))
-		mlops_state_damaged();
-	if (count > 0)
-		reserve(state, list, (size_t) count);
-	for (int64 i = 0; i < count; i++)
-	{
-		if (i % CHECK_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
-		list->values[i] = pq_getmsgfloat8(buf);
-	}
-	list->count = (size_t) count;
-}
-
-/*
- * Read into a new state, whose context is set.
- */
-void
-mlops_scores_recv(StringInfo buf, MlopsScoreState *state)
-{
-	recv_list(buf, state, &state->positive);
-	recv_list(buf, state, &state->negative);
 }

@@ -8,10 +8,9 @@
 #ifndef MLOPS_SCORES_H
 #define MLOPS_SCORES_H
 
-#include "lib/stringinfo.h"
-#include "utils/palloc.h"
+#include "postgres.h"
 
-#include "metrics/measures.h"
+#include "metrics/spill.h"
 
 /* the scores of one class, in the order in which they came or descending */
 typedef struct MlopsScoreList
@@ -20,6 +19,8 @@ typedef struct MlopsScoreList
 	size_t		count;
 	size_t		capacity;
 	bool		sorted;
+	size_t		spilled;		/* those that are in a file */
+	MlopsSpill *spill;			/* NULL: none */
 } MlopsScoreList;
 
 typedef struct MlopsScoreState
@@ -30,11 +31,7 @@ typedef struct MlopsScoreState
 } MlopsScoreState;
 
 extern void mlops_scores_add(MlopsScoreState *state, const MlopsScored *row);
-extern void mlops_scores_merge(MlopsScoreState *state, const MlopsScoreState *other);
+extern void mlops_scores_sort(MlopsScoreState *state, MlopsScores *scores);
 extern void mlops_scores_walk(MlopsScoreState *state, MlopsCurve *curve);
-
-extern Size mlops_scores_send_size(const MlopsScoreState *state);
-extern void mlops_scores_send(StringInfo buf, const MlopsScoreState *state);
-extern void mlops_scores_recv(StringInfo buf, MlopsScoreState *state);
 
 #endif							/* MLOPS_SCORES_H */

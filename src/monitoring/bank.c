@@ -105,6 +105,7 @@ new_state(FunctionCallInfo fcinfo, MemoryContext context, bool is_text)
 	BankState  *state = MemoryContextAllocZero(context, sizeof(BankState));
 
 	state->samples = mlops_two_samples_create(context, is_text);
+	state->samples->needs_texts = true; /* each is a bin of the result */
 	state->num_bins = DEFAULT_BINS;
 	if (PG_NARGS() <= 3)
 		return state;
@@ -194,20 +195,9 @@ mlops_bank_add_probability(PG_FUNCTION_ARGS)
 }
 
 /*
- * Bins that are asked for in one state, in another.
+ * Add the rows of the second state to the first; both are of texts, and have
+ * no edges.
  */
-static void
-copy_bins(BankState *state, MemoryContext context, const BankState *from)
-{
-	state->num_bins = from->num_bins;
-	state->num_edges = from->num_edges;
-	if (from->num_edges > 0)
-	{
-		state->edges = MemoryContextAlloc(context, sizeof(double) * from->num_edges);
-		memcpy(state->edges, from->edges, sizeof(double) * from->num_edges);
-	}
-}
-
 Datum
 mlops_bank_combine(PG_FUNCTION_ARGS)
 {
@@ -220,8 +210,9 @@ mlops_bank_combine(PG_FUNCTION_ARGS)
 		if (state == NULL)
 		{
 			state = MemoryContextAllocZero(context, sizeof(BankState));
-			state->samples = mlops_two_samples_create(context, other->samples->is_text);
-			copy_bins(state, context, other);
+			state->samples = mlops_two_samples_create(context, true);
+			state->samples->needs_texts = true;
+			state->num_bins = other->num_bins;
 		}
 		mlops_two_samples_merge(state->samples, other->samples);
 	}
@@ -237,13 +228,8 @@ mlops_bank_serialize(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 
 	(void) mlops_aggregate_context(fcinfo);
-	mlops_state_begin(&buf, mlops_two_samples_send_size(state->samples) +
-					  2 * sizeof(int32) + sizeof(double) * state->num_edges);
+	mlops_two_samples_send(&buf, state->samples, sizeof(int32));
 	pq_sendint32(&buf, state->num_bins);
-	pq_sendint32(&buf, state->num_edges);
-	for (int i = 0; i < state->num_edges; i++)
-		pq_sendfloat8(&buf, state->edges[i]);
-	mlops_two_samples_send(&buf, state->samples);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -255,15 +241,8 @@ mlops_bank_deserialize(PG_FUNCTION_ARGS)
 
 	(void) mlops_aggregate_context(fcinfo);
 	mlops_state_open(&buf, PG_GETARG_BYTEA_PP(0));
+	state->samples = mlops_two_samples_recv(&buf);
 	state->num_bins = (int) pq_getmsgint(&buf, sizeof(int32));
-	state->num_edges = (int) pq_getmsgint(&buf, sizeof(int32));
-	if (state->num_bins < 2 || state->num_bins > MAX_BINS ||
-		state->num_edges < 0 || state->num_edges >= MAX_BINS)
-		mlops_state_damaged();
-	state->edges = palloc(sizeof(double) * Max(state->num_edges, 1));
-	for (int i = 0; i < state->num_edges; i++)
-		state->edges[i] = pq_getmsgfloat8(&buf);
-	state->samples = mlops_two_samples_recv(&buf, CurrentMemoryContext);
 	pq_getmsgend(&buf);
 	PG_RETURN_POINTER(state);
 }

@@ -149,12 +149,18 @@ row_array(FunctionCallInfo fcinfo, Datum *elements, int n)
  * States that are a tally
  */
 
+/*
+ * The state of the aggregate in progress.  Error 54000 if it has too many keys.
+ */
 static MlopsTally *
 tally_state(FunctionCallInfo fcinfo)
 {
 	MemoryContext context = mlops_aggregate_context(fcinfo);
+	MlopsTally *state = PG_ARGISNULL(0) ? mlops_tally_create(context) :
+		(MlopsTally *) PG_GETARG_POINTER(0);
 
-	return PG_ARGISNULL(0) ? mlops_tally_create(context) : (MlopsTally *) PG_GETARG_POINTER(0);
+	mlops_tally_check(state);
+	return state;
 }
 
 Datum

@@ -23,8 +23,11 @@
 #define ZERO_SHARE			0.0001
 #define LEAST_STDDEV		0.001
 
-/* psi over bins that are nearly empty: what chi2 must be below to fail */
-#define SPARSE_ALPHA_FAIL	0.01
+/*
+ * p below which chance is ruled out: of 1,000 windows without drift no more
+ * than 10 may fail, which is nearly certain at a fifth of that
+ */
+#define DEFAULT_ALPHA_FAIL	0.002
 
 const char *const mlops_method_names[MLOPS_NUM_METHODS] = {
 	"psi", "js", "js_divergence", "kl", "hellinger", "tvd", "linf", "chi2", "chi2_gof",
@@ -361,14 +364,13 @@ mlops_drift_defaults(MlopsDriftOptions *options, MlopsMethod method)
 	options->base = 2;
 	options->merge = (method == MLOPS_CHI2);
 	options->alpha = 0.05;
-	options->alpha_fail = 0.01;
+	options->alpha_fail = DEFAULT_ALPHA_FAIL;
 	options->min_rows = DEFAULT_MIN_ROWS;
 	switch (method)
 	{
 		case MLOPS_PSI:
 			options->warn = 0.1;
 			options->fail = 0.25;
-			options->alpha_fail = 0.05;
 			break;
 		case MLOPS_JS:
 		case MLOPS_HELLINGER:
@@ -408,19 +410,15 @@ judge(MlopsDrift *drift, const MlopsDriftOptions *options)
 {
 	double		warn = options->warn;
 	double		fail = options->fail;
-	double		alpha_fail = options->alpha_fail;
-
-	if (drift->is_sparse)
-		alpha_fail = Min(alpha_fail, SPARSE_ALPHA_FAIL);
 
 	/* beyond what chance brings, psi alone knows its limit in its own unit */
 	if (options->method == MLOPS_PSI && drift->n_reference > 0 && drift->n_current > 0)
 	{
 		double		unit = 1 / (double) drift->n_reference + 1 / (double) drift->n_current;
-		double		df = Max(drift->bins - 1, 0);
+		double		chance = unit * mlops_chi2_quantile(1 - options->alpha, Max(drift->bins - 1, 0));
 
-		warn = Max(warn, unit * mlops_chi2_quantile(1 - options->alpha, df));
-		fail = Max(fail, unit * mlops_chi2_quantile(1 - options->alpha_fail, df));
+		warn = Max(warn, chance);
+		fail = Max(fail, chance);
 	}
 
 	drift->threshold = isnan(warn) ? fail : warn;
@@ -433,7 +431,7 @@ judge(MlopsDrift *drift, const MlopsDriftOptions *options)
 		drift->verdict = MLOPS_VERDICT_OK;
 	else if (isnan(drift->p_judged))
 		drift->verdict = MLOPS_VERDICT_INSUFFICIENT;
-	else if (drift->effect >= fail && drift->p_judged < alpha_fail)
+	else if (drift->effect >= fail && drift->p_judged < options->alpha_fail)
 	{
 		drift->verdict = MLOPS_VERDICT_FAIL;
 		drift->threshold = fail;
@@ -496,18 +494,15 @@ mlops_drift_counts(MlopsDrift *drift, const MlopsDriftOptions *options,
 		drift->df = Max(drift->bins - 1, 0);
 		drift->p_value = mlops_chi2_sf(drift->value / (1 / (double) drift->n_reference +
 													   1 / (double) drift->n_current), drift->df);
-		drift->p_judged = drift->p_value;
 
 		/*
-		 * Where so many bins are nearly empty that chi2 would merge them, the
-		 * limit of chance does not hold, and chi2 must agree.
+		 * Bins with few rows make psi larger than its limit of chance knows,
+		 * so chi2, which merges those that are nearly empty, must agree.
 		 */
 		test = mlops_test_chi2(reference, current, num_bins, true);
-		if (drift->df > 0 && !(test.df == drift->df))
-		{
-			drift->is_sparse = true;
+		drift->p_judged = drift->p_value;
+		if (drift->df > 0)
 			drift->p_judged = isnan(test.p_value) ? NAN : Max(drift->p_value, test.p_value);
-		}
 	}
 	else
 	{

@@ -83,7 +83,6 @@ typedef struct MlopsDrift
 	double		value;			/* NaN if not defined */
 	double		p_value;		/* NaN if there is none */
 	double		p_judged;		/* what the verdict looks at, see doc/drift.md */
-	bool		is_sparse;		/* psi: too many bins are nearly empty */
 	double		effect;			/* what the limits are compared with */
 	double		df;				/* of the test; 0 if it has none */
 	bool		exact;			/* p was counted, not approximated */

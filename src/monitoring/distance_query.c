@@ -4,8 +4,10 @@
  *	  SQL: the comparison of two queries column by column.
  *
  * Both queries run with the rights and the search path of the caller, see the
- * snapshot of the statement, and only read.  Rows come in batches; of each
- * column the values are kept, 8 bytes a number.
+ * snapshot of the statement, and only read.  Rows come in batches; the numbers
+ * of all columns together have work_mem, and are in temporary files beyond it;
+ * so have the texts the memory of one table of hashes, and are sketches beyond
+ * it, see distance_state.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -135,6 +137,13 @@ add_columns(Comparison *comparison, int sample, TupleDesc tupdesc)
 					 errmsg("column \"%s\" occurs more than once in the query", column->name),
 					 errhint("Give the columns of the query distinct names.")));
 		column->types[sample] = attribute->atttypid;
+	}
+	for (int i = 0; i < comparison->num_columns; i++)
+	{
+		MlopsTwoSamples *samples = comparison->columns[i].samples;
+
+		if (samples->texts != NULL)
+			mlops_tally_share(samples->texts, comparison->num_columns);
 	}
 	MemoryContextSwitchTo(old);
 }

@@ -47,18 +47,6 @@
 
 PG_FUNCTION_INFO_V1(mlops_drift_report);
 
-static void
-profile_columns(void *arg, TupleDesc tupdesc)
-{
-	mlops_profile_add_columns(arg, tupdesc);
-}
-
-static void
-profile_row(void *arg, const Datum *values, const bool *nulls)
-{
-	mlops_profile_add_row(arg, values, nulls);
-}
-
 static bool
 has_column(TupleDesc tupdesc, const char *name)
 {
@@ -207,7 +195,6 @@ mlops_drift_report(PG_FUNCTION_ARGS)
 	MlopsMethod method = mlops_method_of_name(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	Jsonb	   *given = PG_GETARG_JSONB_P(3);
 	MlopsProfile *profile = mlops_profile_create();
-	MlopsRowReader reader = {profile_columns, profile_row, profile};
 	MlopsReference reference;
 	MlopsResolved resolved;
 	MlopsDriftOptions options;
@@ -221,7 +208,7 @@ mlops_drift_report(PG_FUNCTION_ARGS)
 	mlops_modelref_split(PG_GETARG_VARLENA_PP(0), &reference);
 	mlops_resolve(GetUserId(), &reference, MLOPS_READ, &resolved);
 	query = query_with_scores(query, &resolved, mlops_model_hold(&resolved, CurrentMemoryContext));
-	mlops_profile_query(query, "the query to compare", &reader);
+	mlops_profile_read(profile, query, "the query to compare");
 
 	SPI_connect();
 	args[0] = CStringGetTextDatum(resolved.name);

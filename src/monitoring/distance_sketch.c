@@ -23,6 +23,9 @@
 #include "monitoring/profile_bins.h"
 #include "monitoring/sketch_type.h"
 
+/* rows that a text has, in what its count may lack, to have a bin of its own */
+#define CERTAIN		20
+
 PG_FUNCTION_INFO_V1(mlops_drift_sketches);
 PG_FUNCTION_INFO_V1(mlops_drift_sketches_bins);
 
@@ -85,6 +88,29 @@ count_bins(const MlopsBins *bins, const MlopsSample *sample, MlopsSketch *sketch
 }
 
 /*
+ * A text whose rows are few beside what its count may lack is one of all
+ * others, so that what two summaries have forgotten is no difference.
+ */
+static void
+join_uncertain(MlopsDriftBasis *basis, MlopsSketch *reference, MlopsSketch *current)
+{
+	double		n = (double) mlops_sketch_counts(reference).values;
+	double		m = (double) mlops_sketch_counts(current).values;
+	double		least = CERTAIN * Max((double) basis->rank_errors[MLOPS_REFERENCE],
+									  m > 0 ? (double) basis->rank_errors[MLOPS_CURRENT] * n / m : 0);
+	int			others = basis->num_bins - 1;
+
+	for (int i = 0; i < others; i++)
+	{
+		if ((double) basis->reference[i] >= least)
+			continue;
+		basis->reference[others] += basis->reference[i];
+		basis->current[others] += basis->current[i];
+		basis->reference[i] = basis->current[i] = 0;
+	}
+}
+
+/*
  * Compare two sketches; bins are made of the reference if there are none.
  * Error ML053 if one has numbers and the other texts, or if the method needs
  * numbers; ML054 if the bins are of another kind.
@@ -142,6 +168,8 @@ mlops_drift_sketch(MlopsSketch *reference, MlopsSketch *current, const MlopsBins
 		basis->texts = bins->texts;
 		basis->reference = count_bins(bins, &samples[0], reference);
 		basis->current = count_bins(bins, &samples[1], current);
+		if (is_text)
+			join_uncertain(basis, reference, current);
 		size = sizeof(int64) * (Size) bins->num_bins;
 		scratch[0] = memcpy(palloc(size), basis->reference, size);
 		scratch[1] = memcpy(palloc(size), basis->current, size);

@@ -424,8 +424,7 @@ mlops_drift_serialize(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 
 	(void) mlops_aggregate_context(fcinfo);
-	mlops_state_begin(&buf, mlops_two_samples_send_size(state));
-	mlops_two_samples_send(&buf, state);
+	mlops_two_samples_send(&buf, state, 0);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -437,7 +436,7 @@ mlops_drift_deserialize(PG_FUNCTION_ARGS)
 
 	(void) mlops_aggregate_context(fcinfo);
 	mlops_state_open(&buf, PG_GETARG_BYTEA_PP(0));
-	state = mlops_two_samples_recv(&buf, CurrentMemoryContext);
+	state = mlops_two_samples_recv(&buf);
 	pq_getmsgend(&buf);
 	PG_RETURN_POINTER(state);
 }

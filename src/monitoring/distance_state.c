@@ -3,8 +3,10 @@
  * distance_state.c
  *	  Two samples of one column, and their comparison.
  *
- * Numbers cost 8 bytes a row, as tests need every one; texts cost the distinct
- * ones.  Values that cannot be compared (NULL, NaN, infinities) are counted
+ * Tests need every number: what does not fit into work_mem is in a temporary
+ * file, see scores.c.  Texts cost the distinct ones, in a table of hashes; if
+ * they do not fit into the memory of one, each sample becomes a sketch.  Values
+ * that cannot be compared (NULL, NaN, infinities) are counted
  * apart for each sample.  A comparison changes nothing that anybody could see,
  * so rows may be added and compared again, as under a window.
  *
@@ -26,7 +28,8 @@
 
 #include "errors.h"
 #include "metrics/aggregate.h"
-#include "monitoring/distance_state.h"
+#include "monitoring/distance_sketch.h"
+#include "monitoring/sketch_type.h"
 
 /* distinct numbers of a reference up to which each has a bin */
 #define VALUES_MAX			20
@@ -85,23 +88,99 @@ mlops_two_samples_add_number(MlopsTwoSamples *state, int sample, double value)
 }
 
 /*
+ * Add rows of a text to the sketch of a sample.
+ */
+static void
+sketch_text(MlopsTwoSamples *state, int sample, const char *value, int len, int64 rows)
+{
+	text	   *copy = cstring_to_text_with_len(value, len);
+
+	for (int64 i = 0; i < rows; i++)
+		mlops_sketch_add_datum(state->sketches[sample], state->context, MLOPS_CONVERT_TEXT,
+							   PointerGetDatum(copy));
+	pfree(copy);
+}
+
+static void
+sketch_texts(MlopsTwoSamples *state, const MlopsTally *texts)
+{
+	int			count = mlops_tally_count(texts);
+	MlopsTallyEntry **entries = mlops_tally_sorted(texts);
+
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int s = 0; s < 2; s++)
+			sketch_text(state, s, entries[i]->key.data, entries[i]->key.len, entries[i]->rows[s]);
+	}
+	pfree(entries);
+}
+
+/*
+ * Have sketches instead of texts from now on.
+ */
+static void
+become_sketches(MlopsTwoSamples *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+
+	for (int s = 0; s < 2; s++)
+		state->sketches[s] = mlops_sketch_create(MLOPS_SKETCH_CATEGORICAL);
+	MemoryContextSwitchTo(old);
+	sketch_texts(state, state->texts);
+	mlops_tally_free(state->texts);
+	state->texts = NULL;
+}
+
+static void
+check_room(MlopsTwoSamples *state)
+{
+	if (state->needs_texts)
+		mlops_tally_check(state->texts);
+	else if (mlops_tally_is_full(state->texts))
+		become_sketches(state);
+}
+
+/*
  * Add a text to a sample.
  */
 void
 mlops_two_samples_add_text(MlopsTwoSamples *state, int sample, const char *value, int len)
 {
-	mlops_tally_at(state->texts, value, len)->rows[sample]++;
+	if (state->texts == NULL)
+		sketch_text(state, sample, value, len, 1);
+	else if (mlops_tally_at(state->texts, value, len)->rows[sample]++ == 0)
+		check_room(state);
 }
 
 /*
- * Add the rows of another state, which stays as it is.
+ * Add the texts of another state, which stays as it is.
  */
 void
 mlops_two_samples_merge(MlopsTwoSamples *state, const MlopsTwoSamples *other)
 {
-	mlops_scores_merge(&state->numbers, &other->numbers);
-	if (state->is_text)
+	if (other->texts == NULL && state->texts != NULL)
+		become_sketches(state);
+	if (state->texts != NULL)
+	{
 		mlops_tally_merge(state->texts, other->texts);
+		check_room(state);
+	}
+	else if (other->texts != NULL)
+		sketch_texts(state, other->texts);
+	else
+	{
+		MemoryContext old = MemoryContextSwitchTo(state->context);
+
+		for (int s = 0; s < 2; s++)
+		{
+			if (!mlops_sketch_merge(state->sketches[s], other->sketches[s]))
+				ereport(ERROR,
+						(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						 errmsg("too many rows to be compared")));
+		}
+		MemoryContextSwitchTo(old);
+	}
 	for (int s = 0; s < 2; s++)
 	{
 		state->skipped[s].nulls += other->skipped[s].nulls;
@@ -117,26 +196,25 @@ mlops_two_samples_merge(MlopsTwoSamples *state, const MlopsTwoSamples *other)
 }
 
 /*
- * The number of bytes that mlops_two_samples_send writes.
- */
-Size
-mlops_two_samples_send_size(const MlopsTwoSamples *state)
-{
-	Size		size = 2 + 7 * sizeof(int64) + sizeof(MlopsDriftOptions);
-
-	size = add_size(size, mlops_scores_send_size(&state->numbers));
-	if (state->is_text)
-		size = add_size(size, mlops_tally_send_size(state->texts));
-	return size;
-}
-
-/*
- * Write a state; the buffer has been made large enough.
+ * Write a state of texts; reserve is room for what the caller writes besides.
  */
 void
-mlops_two_samples_send(StringInfo buf, const MlopsTwoSamples *state)
+mlops_two_samples_send(StringInfo buf, MlopsTwoSamples *state, Size reserve)
 {
-	pq_sendbyte(buf, state->is_text);
+	bytea	   *sketches[2] = {NULL, NULL};
+	Size		size = 3 + 7 * sizeof(int64) + sizeof(MlopsDriftOptions);
+
+	Assert(state->is_text);
+	if (state->texts != NULL)
+		size = add_size(size, mlops_tally_send_size(state->texts));
+	for (int s = 0; s < 2 && state->texts == NULL; s++)
+	{
+		sketches[s] = DatumGetByteaP(mlops_sketch_to_datum(state->sketches[s]));
+		size += sizeof(int32) + VARSIZE(sketches[s]);
+	}
+
+	mlops_state_begin(buf, add_size(size, reserve));
+	pq_sendbyte(buf, state->needs_texts);
 	pq_sendbyte(buf, state->has_options);
 	if (state->has_options)
 		pq_sendbytes(buf, (const char *) &state->options, sizeof(MlopsDriftOptions));
@@ -147,19 +225,25 @@ mlops_two_samples_send(StringInfo buf, const MlopsTwoSamples *state)
 		pq_sendint64(buf, state->skipped[s].infinities);
 	}
 	pq_sendint64(buf, state->unassigned);
-	mlops_scores_send(buf, &state->numbers);
-	if (state->is_text)
+	pq_sendbyte(buf, state->texts != NULL);
+	if (state->texts != NULL)
 		mlops_tally_send(buf, state->texts);
+	for (int s = 0; s < 2 && state->texts == NULL; s++)
+	{
+		pq_sendint32(buf, VARSIZE(sketches[s]));
+		pq_sendbytes(buf, (const char *) sketches[s], VARSIZE(sketches[s]));
+	}
 }
 
 /*
- * Read a state that was handed over, into the given memory context.
+ * Read a state that was handed over, into the current memory context.
  */
 MlopsTwoSamples *
-mlops_two_samples_recv(StringInfo buf, MemoryContext context)
+mlops_two_samples_recv(StringInfo buf)
 {
-	MlopsTwoSamples *state = mlops_two_samples_create(context, pq_getmsgbyte(buf) != 0);
+	MlopsTwoSamples *state = mlops_two_samples_create(CurrentMemoryContext, true);
 
+	state->needs_texts = pq_getmsgbyte(buf) != 0;
 	state->has_options = pq_getmsgbyte(buf) != 0;
 	if (state->has_options)
 		memcpy(&state->options, pq_getmsgbytes(buf, sizeof(MlopsDriftOptions)),
@@ -171,23 +255,44 @@ mlops_two_samples_recv(StringInfo buf, MemoryContext context)
 		state->skipped[s].infinities = mlops_state_recv_count(buf);
 	}
 	state->unassigned = mlops_state_recv_count(buf);
-	mlops_scores_recv(buf, &state->numbers);
-	if (state->is_text)
+	if (pq_getmsgbyte(buf) != 0)
+	{
 		mlops_tally_recv(buf, state->texts);
+		return state;
+	}
+	mlops_tally_free(state->texts);
+	state->texts = NULL;
+	for (int s = 0; s < 2; s++)
+	{
+		int			size = (int) pq_getmsgint(buf, sizeof(int32));
+		bytea	   *sketch;
+
+		if (size < VARHDRSZ)
+			mlops_state_damaged();
+		sketch = memcpy(palloc(size), pq_getmsgbytes(buf, size), size);
+		state->sketches[s] = mlops_sketch_from_datum(PointerGetDatum(sketch));
+		pfree(sketch);
+	}
 	return state;
 }
 
 /*
- * Sort the numbers.
+ * The numbers of both samples in order; they refer to the state.
  */
 void
 mlops_two_samples_sort(MlopsTwoSamples *state, MlopsSample *reference, MlopsSample *current)
 {
-	MlopsCurve	curve;
+	MlopsScores scores;
 
-	mlops_scores_walk(&state->numbers, &curve);
-	mlops_sample_descending(reference, curve.scores.negative, curve.scores.num_negative);
-	mlops_sample_descending(current, curve.scores.positive, curve.scores.num_positive);
+	mlops_scores_sort(&state->numbers, &scores);
+	if (scores.negative_source != NULL)
+		mlops_sample_source(reference, scores.negative_source, scores.num_negative);
+	else
+		mlops_sample_descending(reference, scores.negative, scores.num_negative);
+	if (scores.positive_source != NULL)
+		mlops_sample_source(current, scores.positive_source, scores.num_positive);
+	else
+		mlops_sample_descending(current, scores.positive, scores.num_positive);
 }
 
 /*
@@ -268,6 +373,14 @@ mlops_two_samples_compare(MlopsTwoSamples *state, const MlopsDriftOptions *optio
 				(errcode(ERRCODE_MLOPS_DRIFT_METHOD),
 				 errmsg("method \"%s\" compares numbers, not texts", mlops_method_names[options->method]),
 				 errhint("For categories use psi, js, hellinger, tvd, linf or chi2.")));
+	if (state->is_text && state->texts == NULL)
+	{
+		MlopsSkipped skipped[2];
+
+		mlops_drift_sketch(state->sketches[MLOPS_REFERENCE], state->sketches[MLOPS_CURRENT], NULL,
+						   options, drift, basis, skipped);
+		return;
+	}
 	if (!state->is_text)
 		mlops_two_samples_sort(state, &reference, &current);
 

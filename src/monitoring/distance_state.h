@@ -15,6 +15,7 @@
 
 #include "metrics/scores.h"
 #include "monitoring/distance.h"
+#include "monitoring/sketch.h"
 #include "monitoring/tally.h"
 
 /* values that are in no sample */
@@ -33,8 +34,10 @@ typedef struct MlopsTwoSamples
 {
 	MemoryContext context;
 	bool		is_text;
+	bool		needs_texts;	/* too many are an error, and no sketches */
 	MlopsScoreState numbers;	/* negative: reference, positive: current */
-	MlopsTally *texts;			/* rows of the reference, of the current sample */
+	MlopsTally *texts;			/* rows of the reference, of the current sample; or */
+	MlopsSketch *sketches[2];	/* of both, if there are too many texts; else NULL */
 	MlopsSkipped skipped[2];
 	int64		unassigned;		/* rows without a flag */
 	bool		has_options;
@@ -44,10 +47,11 @@ typedef struct MlopsTwoSamples
 extern MlopsTwoSamples *mlops_two_samples_create(MemoryContext context, bool is_text);
 extern void mlops_two_samples_add_number(MlopsTwoSamples *state, int sample, double value);
 extern void mlops_two_samples_add_text(MlopsTwoSamples *state, int sample, const char *value, int len);
+
+/* of texts only: numbers may be too many to be handed over */
 extern void mlops_two_samples_merge(MlopsTwoSamples *state, const MlopsTwoSamples *other);
-extern Size mlops_two_samples_send_size(const MlopsTwoSamples *state);
-extern void mlops_two_samples_send(StringInfo buf, const MlopsTwoSamples *state);
-extern MlopsTwoSamples *mlops_two_samples_recv(StringInfo buf, MemoryContext context);
+extern void mlops_two_samples_send(StringInfo buf, MlopsTwoSamples *state, Size reserve);
+extern MlopsTwoSamples *mlops_two_samples_recv(StringInfo buf);
 
 /* the samples in order; they refer to the state */
 extern void mlops_two_samples_sort(MlopsTwoSamples *state, MlopsSample *reference,

@@ -191,18 +191,6 @@ put_profile_row(ReturnSetInfo *result, const MlopsProfileColumn *column)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-static void
-profile_columns(void *arg, TupleDesc tupdesc)
-{
-	mlops_profile_add_columns(arg, tupdesc);
-}
-
-static void
-profile_row(void *arg, const Datum *values, const bool *nulls)
-{
-	mlops_profile_add_row(arg, values, nulls);
-}
-
 /*
  * SQL: mlops.profile()
  */
@@ -210,11 +198,10 @@ Datum
 mlops_profile(PG_FUNCTION_ARGS)
 {
 	MlopsProfile *profile = mlops_profile_create();
-	MlopsRowReader reader = {profile_columns, profile_row, profile};
 	MemoryContext old;
 
 	InitMaterializedSRF(fcinfo, 0);
-	mlops_profile_query(text_to_cstring(PG_GETARG_TEXT_PP(0)), "the query to profile", &reader);
+	mlops_profile_read(profile, text_to_cstring(PG_GETARG_TEXT_PP(0)), "the query to profile");
 
 	/* what asking arranges belongs to the sketches */
 	old = MemoryContextSwitchTo(profile->context);

@@ -16,7 +16,10 @@
 #include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
 #include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 
 #include "monitoring/profile_query.h"
 #include "training/query.h"
@@ -112,6 +115,110 @@ mlops_query_as_table(const char *query, const char *what)
 	initStringInfo(&table);
 	appendStringInfo(&table, "(%.*s\n)", len, query);
 	return table.data;
+}
+
+/* where the only row of the statement below goes */
+typedef struct SketchRow
+{
+	MlopsProfile *profile;
+	int			first;			/* the first column of the query */
+} SketchRow;
+
+static void
+sketch_columns(void *arg, TupleDesc tupdesc)
+{
+}
+
+static void
+sketch_row(void *arg, const Datum *values, const bool *nulls)
+{
+	SketchRow  *row = arg;
+	MlopsProfile *profile = row->profile;
+	MemoryContext old = MemoryContextSwitchTo(profile->context);
+
+	for (int i = row->first; i < profile->num_columns; i++)
+	{
+		MlopsProfileColumn *column = &profile->columns[i];
+		int			number = 1 + i - row->first;
+
+		if (column->sketch == NULL)
+		{
+			column->rows = DatumGetInt64(values[0]);
+			column->nulls = column->rows - DatumGetInt64(values[number]);
+		}
+		else if (!nulls[number])
+		{
+			mlops_sketch_free(column->sketch);
+			column->sketch = mlops_sketch_from_datum(values[number]);
+		}
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The type to which a column is cast for the aggregate, which has none for
+ * each type.
+ */
+static const char *
+sketch_argument(MlopsConversion conversion, Oid type)
+{
+	switch (conversion)
+	{
+		case MLOPS_CONVERT_INT2:
+		case MLOPS_CONVERT_INT4:
+		case MLOPS_CONVERT_INT8:
+		case MLOPS_CONVERT_FLOAT4:
+		case MLOPS_CONVERT_FLOAT8:
+			return "pg_catalog.float8";
+		case MLOPS_CONVERT_TEXT:
+		case MLOPS_CONVERT_BPCHAR:
+		case MLOPS_CONVERT_NAME:
+		case MLOPS_CONVERT_CHAR:
+			return "pg_catalog.text";
+		default:
+			return format_type_extended(getBaseType(type), -1, FORMAT_TYPE_FORCE_QUALIFY);
+	}
+}
+
+/*
+ * Add all columns of a query and the sketches of its rows to a profile.  One
+ * statement makes them, by the aggregate, so that its plan may be parallel.
+ */
+void
+mlops_profile_read(MlopsProfile *profile, const char *query, const char *what)
+{
+	SketchRow	row = {profile, profile->num_columns};
+	MlopsRowReader reader = {sketch_columns, sketch_row, &row};
+	StringInfoData names;
+	StringInfoData statement;
+	char	   *table = mlops_query_as_table(query, what);
+	TupleDesc	tupdesc;
+
+	initStringInfo(&names);
+	initStringInfo(&statement);
+	SPI_connect();
+	tupdesc = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(mlops_query_prepare(query, what, 0))))->resultDesc;
+	mlops_profile_add_columns(profile, tupdesc);
+
+	/* columns may have equal names; domains are what they are made of */
+	appendStringInfoString(&statement, "SELECT pg_catalog.count(*)");
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		const MlopsProfileColumn *column = &profile->columns[row.first + i];
+
+		appendStringInfo(&names, "%sc%d", i > 0 ? ", " : "", i);
+		if (column->sketch == NULL)
+			appendStringInfo(&statement, ", pg_catalog.count(q.c%d)", i);
+		else
+			appendStringInfo(&statement, ", mlops.sketch(q.c%d::%s)", i,
+							 sketch_argument(column->conversion, TupleDescAttr(tupdesc, i)->atttypid));
+	}
+	SPI_finish();
+
+	appendStringInfo(&statement, " FROM %s q", table);
+	if (names.len > 0)
+		appendStringInfo(&statement, " (%s)", names.data);
+	mlops_profile_query(statement.data, what, &reader);
 }
 
 /*

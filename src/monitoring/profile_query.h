@@ -13,6 +13,8 @@
 #include "access/tupdesc.h"
 #include "executor/spi.h"
 
+#include "monitoring/profile.h"
+
 /* what is done with a query's rows, one by one */
 typedef struct MlopsRowReader
 {
@@ -22,6 +24,7 @@ typedef struct MlopsRowReader
 } MlopsRowReader;
 
 extern void mlops_profile_query(const char *query, const char *what, const MlopsRowReader *reader);
+extern void mlops_profile_read(MlopsProfile *profile, const char *query, const char *what);
 extern char *mlops_query_as_table(const char *query, const char *what);
 
 /* a query whose rows come in batches, so that something can be written between them */

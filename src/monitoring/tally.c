@@ -5,7 +5,7 @@
  *
  * A hash table in the aggregate's memory context, which frees it.  Keys are
  * bytes: two texts are one if they are so byte by byte, whatever the
- * collation, as in a deterministic one.  A key costs its bytes and some 80
+ * collation, as in a deterministic one.  A key costs its bytes and some 100
  * more.
  *
  *-------------------------------------------------------------------------
@@ -41,21 +41,56 @@
 
 struct MlopsTally
 {
-	MemoryContext context;
+	MemoryContext context;		/* of the keys, too */
 	tally_hash *table;
+	Size		limit;			/* of bytes */
 };
 
 /*
- * A new tally in the given memory context.
+ * A new tally in a memory context of its own below the given one.
  */
 MlopsTally *
 mlops_tally_create(MemoryContext context)
 {
 	MlopsTally *tally = MemoryContextAlloc(context, sizeof(MlopsTally));
 
-	tally->context = context;
-	tally->table = tally_create(context, INITIAL_SIZE, NULL);
+	tally->context = AllocSetContextCreate(context, "mlops tally", ALLOCSET_START_SMALL_SIZES);
+	tally->table = tally_create(tally->context, INITIAL_SIZE, NULL);
+	tally->limit = get_hash_memory_limit();
 	return tally;
+}
+
+void
+mlops_tally_free(MlopsTally *tally)
+{
+	MemoryContextDelete(tally->context);
+	pfree(tally);
+}
+
+/*
+ * Let it be one of so many in a query.
+ */
+void
+mlops_tally_share(MlopsTally *tally, int count)
+{
+	tally->limit = get_hash_memory_limit() / count;
+}
+
+bool
+mlops_tally_is_full(const MlopsTally *tally)
+{
+	return MemoryContextMemAllocated(tally->context, false) > tally->limit;
+}
+
+void
+mlops_tally_check(const MlopsTally *tally)
+{
+	if (mlops_tally_is_full(tally))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("more than %lld distinct values", (long long) tally->table->members),
+				 errdetail("They take more memory than work_mem and hash_mem_multiplier allow."),
+				 errhint("A column with so many values is no category: leave it out, or group its values. Otherwise raise work_mem.")));
 }
 
 /*

@@ -35,6 +35,16 @@ typedef struct MlopsTally MlopsTally;
 extern MlopsTally *mlops_tally_create(MemoryContext context);
 extern MlopsTallyEntry *mlops_tally_at(MlopsTally *tally, const char *key, int len);
 extern void mlops_tally_merge(MlopsTally *tally, const MlopsTally *other);
+extern void mlops_tally_free(MlopsTally *tally);
+
+/* it has a part of the memory only, as one of so many */
+extern void mlops_tally_share(MlopsTally *tally, int count);
+
+/* does it take more memory than a hash table of a query may? */
+extern bool mlops_tally_is_full(const MlopsTally *tally);
+
+/* error 54000 if it does */
+extern void mlops_tally_check(const MlopsTally *tally);
 extern int	mlops_tally_count(const MlopsTally *tally);
 
 /* entries by ascending key, as bytes; a palloc'ed array of pointers */

@@ -33,7 +33,8 @@ extern double mlops_kolmogorov_sf(int64 n, double d);
 /*
  * A sample: values in order, each a row, or for so many rows.  They are read
  * from base, stride bytes from one to the next, so that a descending array is
- * read from its end; a weight stands behind its value.
+ * read from its end; a weight stands behind its value.  Values that are not in
+ * memory come from a source, ascending.
  */
 typedef struct MlopsSample
 {
@@ -42,10 +43,12 @@ typedef struct MlopsSample
 	bool		weighted;
 	size_t		count;			/* of values */
 	int64		rows;
+	MlopsSource *source;		/* instead of base, or NULL */
 } MlopsSample;
 
 extern void mlops_sample_descending(MlopsSample *sample, const double *values, size_t count);
 extern void mlops_sample_ascending(MlopsSample *sample, const double *values, size_t count);
+extern void mlops_sample_source(MlopsSample *sample, MlopsSource *source, size_t count);
 
 /* as of a sketch: the value, and a weight of type int64 behind it */
 extern void mlops_sample_points(MlopsSample *sample, const void *points, size_t count);
@@ -60,7 +63,8 @@ typedef struct MlopsPairs
 	int64		current_so_far;
 
 	const MlopsSample *samples[2];
-	size_t		next[2];
+	size_t		next[2];		/* of the sample, or of the part of its source */
+	MlopsSample parts[2];		/* of the sources */
 	MlopsCheck	check;
 	uint64		steps;
 } MlopsPairs;
@@ -76,7 +80,7 @@ typedef struct MlopsTest
 	double		p_value;
 	double		df;
 	bool		exact;
-	double		p_tied;			/* of cvm: p with regard to ties; else as p_value */
+	double		p_tied;			/* of cvm, AD: p with regard to ties; else as p_value */
 } MlopsTest;
 
 /* both samples up to so many rows: p is counted, not approximated */

@@ -35,6 +35,7 @@ mlops_sample_descending(MlopsSample *sample, const double *values, size_t count)
 	sample->weighted = false;
 	sample->count = count;
 	sample->rows = (int64) count;
+	sample->source = NULL;
 }
 
 /*
@@ -48,6 +49,17 @@ mlops_sample_ascending(MlopsSample *sample, const double *values, size_t count)
 	sample->weighted = false;
 	sample->count = count;
 	sample->rows = (int64) count;
+	sample->source = NULL;
+}
+
+/*
+ * A sample of rows whose values a source brings.
+ */
+void
+mlops_sample_source(MlopsSample *sample, MlopsSource *source, size_t count)
+{
+	mlops_sample_ascending(sample, NULL, count);
+	sample->source = source;
 }
 
 static inline double
@@ -75,6 +87,7 @@ mlops_sample_points(MlopsSample *sample, const void *points, size_t count)
 	sample->weighted = true;
 	sample->count = count;
 	sample->rows = 0;
+	sample->source = NULL;
 	for (size_t i = 0; i < count; i++)
 		sample->rows += sample_weight(sample, i);
 }
@@ -90,6 +103,39 @@ mlops_pairs_start(MlopsPairs *pairs, const MlopsSample *reference,
 	pairs->samples[0] = reference;
 	pairs->samples[1] = current;
 	pairs->check = check;
+	for (int s = 0; s < 2; s++)
+	{
+		MlopsSource *source = pairs->samples[s]->source;
+
+		if (source == NULL)
+			continue;
+		source->start(source, true);
+		pairs->parts[s].source = source;
+		pairs->samples[s] = &pairs->parts[s];
+	}
+}
+
+/*
+ * Is there another value in a sample?  Brings the next part if need be.
+ */
+static inline bool
+has_value(MlopsPairs *pairs, int s)
+{
+	MlopsSample *part = &pairs->parts[s];
+	const double *values;
+	size_t		count;
+
+	if (likely(pairs->next[s] < pairs->samples[s]->count))
+		return true;
+	if (part->source == NULL)
+		return false;
+	pairs->next[s] = 0;
+	values = part->source->next(part->source, &count);
+	if (values == NULL)
+		count = 0;
+	mlops_sample_source(part, values == NULL ? NULL : part->source, count);
+	part->base = (const char *) values;
+	return count > 0;
 }
 
 /*
@@ -106,7 +152,7 @@ mlops_pairs_next(MlopsPairs *pairs)
 
 	for (int s = 0; s < 2; s++)
 	{
-		if (pairs->next[s] < pairs->samples[s]->count)
+		if (has_value(pairs, s))
 		{
 			double		value = sample_value(pairs->samples[s], pairs->next[s]);
 
@@ -118,11 +164,9 @@ mlops_pairs_next(MlopsPairs *pairs)
 	for (int s = 0; found && s < 2; s++)
 	{
 		const MlopsSample *sample = pairs->samples[s];
-		size_t		i = pairs->next[s];
 
-		for (; i < sample->count && sample_value(sample, i) == pairs->value; i++)
-			rows[s] += sample_weight(sample, i);
-		pairs->next[s] = i;
+		for (; has_value(pairs, s) && sample_value(sample, pairs->next[s]) == pairs->value; pairs->next[s]++)
+			rows[s] += sample_weight(sample, pairs->next[s]);
 	}
 	pairs->reference = rows[0];
 	pairs->current = rows[1];
@@ -533,6 +577,8 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 	double		all;
 	MlopsSum	sums[2] = {{0}, {0}};
 	int64		distinct = 0;
+	bool		has_ties = false;
+	double		distance = 0;
 	MlopsPairs	pairs;
 	MlopsSum	h = {0};
 	MlopsSum	g = {0};
@@ -567,6 +613,9 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 			if (spread > 0)
 				mlops_sum_add(&sums[s], ties / all * gap * gap / spread);
 		}
+		has_ties |= ties > 1;
+		distance = Max(distance, fabs((double) pairs.reference_so_far / sizes[0] -
+									  (double) pairs.current_so_far / sizes[1]));
 	}
 	if (distinct < 2)
 		return test;
@@ -599,7 +648,15 @@ mlops_test_anderson_darling(const MlopsSample *reference, const MlopsSample *cur
 		test.p_value = 0.001;
 	else
 		test.p_value = exp(fit[0] + test.statistic * (fit[1] + test.statistic * fit[2]));
+
+	/*
+	 * Their table is that of continuous distributions.  The test of Kolmogorov
+	 * and Smirnov errs to the safe side where there are ties.
+	 */
 	test.p_tied = test.p_value;
+	if (has_ties)
+		test.p_tied = Max(test.p_value,
+						  mlops_kolmogorov_sf(Max((int64) rint(sizes[0] / all * sizes[1]), 1), distance));
 	return test;
 }
 

@@ -42,7 +42,7 @@ INSERT INTO query VALUES
     (2, 1, 'at most 0.20', 'sketch', 2, 'SELECT mlops.quantile(mlops.sketch(uniform), 0.5) FROM single'),
     (3, 1, '', 'sketch, no workers', 0, 'SELECT mlops.quantile(mlops.sketch(uniform), 0.5) FROM single'),
     (4, 4, '', 'count to stddev of columns', 2, 'SELECT row(${plain%, })::text FROM wide'),
-    (5, 4, 'at most 4', 'profile of columns', 0, 'SELECT sum(rows) FROM mlops.profile(''SELECT * FROM wide'')'),
+    (5, 4, 'at most 4', 'profile of columns', 2, 'SELECT sum(rows) FROM mlops.profile(''SELECT * FROM wide'')'),
     (6, 4, '', 'the former, no workers', 0, 'SELECT row(${plain%, })::text FROM wide');
 CREATE TABLE result (id integer, seconds float8);
 SQL

@@ -105,7 +105,7 @@ SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL min_parallel_table_scan_size = 0;
 CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
-SELECT ok(EXISTS (SELECT FROM pg_temp.plan_of('SELECT mlops.woe(bad, score), mlops.migration_matrix(grade::text, grade::text), mlops.swap_set(bad, bad, bad), mlops.score_shift(score, new) FROM scored') p WHERE p LIKE '%Partial Aggregate%'), 'a parallel plan');
+SELECT ok(EXISTS (SELECT FROM pg_temp.plan_of('SELECT mlops.woe(bad, grade::text), mlops.migration_matrix(grade::text, grade::text), mlops.swap_set(bad, bad, bad), mlops.score_shift(score, new) FROM scored') p WHERE p LIKE '%Partial Aggregate%'), 'a parallel plan');
 SELECT is((SELECT count(*) FROM (
     SELECT mlops.woe(bad, score)::text AS a, mlops.woe(bad, grade::text)::text AS b, mlops.score_bands(bad, score)::text AS c, mlops.hosmer_lemeshow(bad, score)::text AS d,
            mlops.calibration_by_grade(bad, grade::text, score)::text AS e, mlops.migration_matrix(grade::text, (i % 3)::text)::text AS f,

@@ -6,7 +6,7 @@
 \pset fieldsep '\n'
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(285);
+SELECT plan(298);
 
 CREATE FUNCTION pg_temp.is_near(value float8, expected float8, name text) RETURNS text
     LANGUAGE sql AS $$
@@ -301,8 +301,20 @@ SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL min_parallel_table_scan_size = 0;
 SELECT is((SELECT count(*) FROM (SELECT mlops.psi(x, c), mlops.psi(t, c) AS psi_text, mlops.ks(x, c), mlops.wasserstein(x, c), mlops.energy(x, c), mlops.anderson_darling(x, c), mlops.cramer_von_mises(x, c), mlops.chi2(t, c) FROM many INTERSECT TABLE serial) s), 1::bigint, 'a parallel plan gives the same bits');
 CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
-SELECT ok(EXISTS (SELECT FROM pg_temp.plan_of('SELECT mlops.psi(x, c), mlops.drift(t, c, ''js'') FROM many') p WHERE p LIKE '%Partial Aggregate%'), 'and is one');
+SELECT ok(EXISTS (SELECT FROM pg_temp.plan_of('SELECT mlops.psi(t, c), mlops.drift(t, c, ''js'') FROM many') p WHERE p LIKE '%Partial Aggregate%'), 'that of texts is one');
 SELECT is((SELECT count(DISTINCT v) FROM (SELECT mlops.psi(x, c) OVER () AS v FROM many LIMIT 3) s), 1::bigint, 'as a window aggregate');
+
+--
+-- Chance: windows of 100 rows of the reference itself
+--
+SELECT setseed(0.25);
+CREATE TEMP TABLE chance AS
+WITH r AS MATERIALIZED (SELECT array_agg(-ln(1 - random()) ORDER BY i) AS x FROM generate_series(1, 2000) i),
+     w AS MATERIALIZED (SELECT n, array_agg(r.x[1 + floor(random() * 2000)::integer]) AS x FROM r, generate_series(1, 300) n, generate_series(1, 100) GROUP BY n)
+SELECT m, (mlops.drift(r.x, w.x, m)).verdict FROM r, w, unnest('{psi,js,hellinger,tvd,linf,chi2,ks,wasserstein_norm,energy,anderson_darling,cramer_von_mises}'::text[]) m;
+SELECT cmp_ok(count(*) FILTER (WHERE verdict = 'fail'), '<=', 3::bigint, m || ': no more than 1 % fail') FROM chance GROUP BY m ORDER BY m;
+SELECT is((mlops.drift_counts('{1000,1000,1000,1000,1000,1000,1000,1000,1000,1000}', '{3,3,10,10,10,10,10,11,15,18}')).verdict, 'warn', 'psi beyond 0.25 by few rows');
+SELECT is((mlops.drift_counts('{1000,1000,1000,1000,1000,1000,1000,1000,1000,1000}', '{1,3,10,10,10,10,10,10,16,20}')).verdict, 'fail', 'psi that chance does not explain');
 
 --
 -- Queries

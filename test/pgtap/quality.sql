@@ -1,7 +1,7 @@
 -- The quality report: each check against rows that break it and rows that do
 -- not, by itself, against a reference and a version; rules; undefined cases.
 BEGIN;
-SELECT plan(41);
+SELECT plan(46);
 \ir ../fixtures/stump.sql
 
 CREATE TEMPORARY TABLE base AS
@@ -45,6 +45,17 @@ SELECT is(pg_temp.verdict('SELECT * FROM base LIMIT 99', 'missing', 'amount'), '
 SELECT is((SELECT string_agg(DISTINCT verdict, ' ') FROM mlops.quality_report('SELECT * FROM base WHERE false', reference => 'SELECT * FROM base', key => '{id}', time_column => 'day')
            WHERE metric NOT IN ('new_column')), 'insufficient', 'no rows: rows that say so');
 SELECT ok(count(*) > 10 AND count(*) FILTER (WHERE verdict = 'fail') = 0, 'an empty reference') FROM mlops.quality_report('SELECT * FROM base', reference => 'SELECT * FROM base WHERE false');
+
+-- What chance explains is no failure
+CREATE TEMPORARY TABLE rare AS SELECT i AS id, i % 200 = 0 AS flag, CASE WHEN i % 50 > 0 THEN i END AS x FROM generate_series(1, 20000) i;
+CREATE FUNCTION pg_temp.rare(query text, metric text, attribute text) RETURNS text LANGUAGE sql AS $$
+    SELECT r.verdict FROM mlops.quality_report(query, reference => 'SELECT flag, x FROM rare') r
+    WHERE r.metric = rare.metric AND r.attribute = rare.attribute $$;
+SELECT is(pg_temp.rare('SELECT false AS flag, x FROM rare LIMIT 1000', 'constant', 'flag'), 'ok', 'none of a thousand is rare');
+SELECT is(pg_temp.rare('SELECT false AS flag, x FROM rare LIMIT 2000', 'constant', 'flag'), 'fail', 'none of two thousand is not chance');
+SELECT is(pg_temp.rare('SELECT flag, CASE WHEN id > 5 THEN id END AS x FROM rare LIMIT 100', 'missing', 'x'), 'warn', 'five missing of a hundred, where two are expected');
+SELECT is(pg_temp.rare('SELECT flag, CASE WHEN id > 7 THEN id END AS x FROM rare LIMIT 100', 'missing', 'x'), 'fail', 'seven missing');
+SELECT is(pg_temp.rare('SELECT NULL::boolean AS flag, x FROM rare LIMIT 1000', 'constant', 'flag'), 'fail', 'no value at all');
 
 -- By itself
 SELECT is((SELECT string_agg(metric || ' ' || attribute || ' ' || verdict, ', ') FROM mlops.quality_report('SELECT id, 1 AS one, NULL::text AS nothing, point(1, 2) AS p FROM base') WHERE verdict IS NOT NULL),
