@@ -78,7 +78,7 @@ SELECT is((SELECT v.source || ', ' || v.description FROM mlops.version v JOIN ml
 SELECT is((SELECT model::text FROM mlops.train('first', :plain, 'bad', key => 'id', rounds => 3)), 'first/2',
           'the next one is version 2');
 SELECT is(keys(run_record('first')),
-          '{arguments,class_weight,classes,constant_features,data_hash,extension_version,features,history,key,label,label_type,library,library_version,params,positive,query,relations,rounds,rows,seconds,seed,server_version,split,threads}',
+          '{arguments,class_weight,classes,constant_features,data_hash,extension_version,features,history,hold_out,key,label,label_type,library,library_version,params,positive,query,relations,rounds,rows,seconds,seed,server_version,split,threads}',
           'the members of a record');
 SELECT is(run_record('first')->>'query', :plain, 'record: query');
 SELECT is(run_record('first')->>'label', 'bad', 'record: label');
