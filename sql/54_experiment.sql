@@ -469,7 +469,7 @@ CREATE VIEW mlops._run_metric WITH (security_barrier) AS
                   THEN r.record OPERATOR(pg_catalog.->) 'history' END) h (line),
          LATERAL pg_catalog.unnest((pg_catalog.string_to_array(h.line, E'\t'))[2:]) e (entry)
     -- what users write into the record of another run could be any text
-    WHERE r.kind OPERATOR(pg_catalog.=) 'train'
+    WHERE r.kind OPERATOR(pg_catalog.=) ANY (ARRAY['train', 'cross_validation', 'trial'])
     UNION ALL
     SELECT m.run_id, NULL, m.name, m.step, m.value, m.logged_at FROM mlops.run_metric m;
 COMMENT ON VIEW mlops._run_metric IS 'Private: metrics of all runs, by step.';

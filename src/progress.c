@@ -47,7 +47,9 @@ PG_FUNCTION_INFO_V1(mlops_progress);
 
 static const char *const work_names[] = {
 	[MLOPS_WORK_SCORE] = "score",
-	[MLOPS_WORK_TRAIN] = "train"
+	[MLOPS_WORK_TRAIN] = "train",
+	[MLOPS_WORK_CROSS_VALIDATE] = "cross_validate",
+	[MLOPS_WORK_TUNE] = "tune"
 };
 
 /* the words of a phase, and the unit of what is done, if anything is counted */
@@ -62,7 +64,10 @@ static const struct
 	[MLOPS_PHASE_STORING] = {"storing", NULL},
 	[MLOPS_PHASE_BOOSTING] = {"boosting", "rounds"},
 	[MLOPS_PHASE_SCORING] = {"scoring", "rows"},
-	[MLOPS_PHASE_MEASURING] = {"measuring", NULL}
+	[MLOPS_PHASE_MEASURING] = {"measuring", NULL},
+	[MLOPS_PHASE_WAITING] = {"waiting", NULL},
+	[MLOPS_PHASE_VALIDATING] = {"validating", "folds"},
+	[MLOPS_PHASE_SEARCHING] = {"searching", "trials"}
 };
 
 /* no padding, since it is compared byte by byte */
@@ -340,6 +345,7 @@ mlops_progress(PG_FUNCTION_ARGS)
 		if (role != NULL)
 			values[1] = DirectFunctionCall1(namein, CStringGetDatum(role));
 		values[2] = CStringGetTextDatum(work_names[seen->facts.work]);
+		nulls[3] = seen->facts.model[0] == '\0';
 		values[3] = CStringGetTextDatum(seen->facts.model);
 		nulls[4] = seen->facts.version == 0;
 		values[4] = Int32GetDatum(seen->facts.version);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "booster.h"
+#include "folds.h"
 #include "library.h"
 
 /*
@@ -132,6 +133,28 @@ serve(void)
 					data_release(&data);
 					report(&failure);
 				}
+				break;
+
+			case MLOPS_WIRE_KEEP:
+				model_release(&model);
+				data_release(&data);
+				if (folds_load(&data, &command, &failure))
+					wire_send(MLOPS_WIRE_LOADED, NULL, 0);
+				else
+				{
+					data_release(&data);
+					report(&failure);
+				}
+				break;
+
+			case MLOPS_WIRE_FOLD:
+				if (data.folds == NULL)
+					wire_die(MLOPS_FAILURE_PROTOCOL, "no rows are kept to choose folds of");
+				model_release(&model);
+				if (folds_choose(&data, &command, &failure))
+					wire_send(MLOPS_WIRE_LOADED, NULL, 0);
+				else
+					report(&failure);
 				break;
 
 			case MLOPS_WIRE_TRAIN:

@@ -275,6 +275,9 @@ choose_columns(Reader *reader)
 					 errhint("It is a text or enum column, not the label, with train, validation, test or NULL.")));
 	}
 
+	if (options->folds != NULL)
+		mlops_folds_begin(options->folds, tupdesc, reader->key);
+
 	foreach(cell, options->features)
 	{
 		int			number = find_column(tupdesc, lfirst(cell), "feature");
@@ -295,6 +298,10 @@ choose_columns(Reader *reader)
 	reader->columns = palloc0(sizeof(Column) * (tupdesc->natts + 1));
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
+		/* what says which customer or when is not what to learn from */
+		if (options->all_features && options->folds != NULL && i == options->folds->number &&
+			options->folds->kind != MLOPS_FOLD_STRATIFY)
+			continue;
 		if (options->all_features ? i != reader->label && i != reader->key && i != reader->part : chosen[i])
 			add_feature(reader, i);
 	}
@@ -539,10 +546,12 @@ static bool
 receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 {
 	Reader	   *reader = (Reader *) self;
+	const MlopsTrainOptions *options = reader->options;
 	MlopsTrainingSet *set = reader->set;
 	Size		row_size = MlopsRowWidth(set) * sizeof(float);
 	MemoryContext old;
 	uint64		content;
+	uint64		hash;
 	MlopsPart	part = MLOPS_PART_TRAIN;
 
 	slot_getallattrs(slot);
@@ -560,26 +569,25 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	}
 
 	old = MemoryContextSwitchTo(reader->row_context);
-	content = read_row(reader, slot);
-	if (reader->part >= 0)
-		;						/* it is known */
-	else if (reader->key < 0)
-		part = part_of_hash(reader->options, content);
-	else if (slot->tts_isnull[reader->key])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("key \"%s\" is NULL in a row", reader->options->key),
-				 errhint("A row without a key belongs to no part: leave it out in the query.")));
-	else
-		part = part_of_hash(reader->options,
-							mlops_split_hash(reader->key_conversion,
-											 slot->tts_values[reader->key],
-											 reader->options->seed));
+	hash = content = read_row(reader, slot);
+	if (reader->key >= 0 && (reader->part < 0 || options->folds != NULL))
+	{
+		if (slot->tts_isnull[reader->key])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("key \"%s\" is NULL in a row", options->key),
+					 errhint("A row without a key belongs to no part: leave it out in the query.")));
+		hash = mlops_split_hash(reader->key_conversion, slot->tts_values[reader->key], options->seed);
+	}
+	if (reader->part < 0)
+		part = part_of_hash(options, hash);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(reader->row_context);
 
 	/* the training process has to map all but the test part, and to copy it */
 	reader->bytes += row_size + sizeof(content);
+	if (options->folds != NULL)
+		reader->bytes += MLOPS_FOLD_ROW_BYTES;
 	if (reader->bytes / 1024 > (Size) mlops_train_memory_limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -593,8 +601,11 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	mlops_label_count(set->label, reader->row[set->signature.num_features], part);
 	if (part == MLOPS_PART_TRAIN)
 	{
+		if (options->folds != NULL)
+			mlops_folds_add(options->folds, slot, hash);
 		note_training_row(reader);
-		mlops_profile_add_row(set->profile, slot->tts_values, slot->tts_isnull);
+		if (!options->no_profile)
+			mlops_profile_add_row(set->profile, slot->tts_values, slot->tts_isnull);
 	}
 	mlops_memfile_append(set->parts[part].file, reader->row, row_size);
 	set->parts[part].num_rows++;
@@ -841,6 +852,13 @@ sort_rows(Reader *reader, MlopsPart part, float *rows)
 		sorted[i].number = i;
 	}
 	qsort_interruptible(sorted, num_rows, sizeof(SortedRow), compare_rows, &sort);
+	if (reader->options->folds != NULL && part == MLOPS_PART_TRAIN)
+	{
+		reader->set->order = MemoryContextAllocHuge(CurrentMemoryContext,
+													mul_size(sizeof(int64), num_rows));
+		for (int64 i = 0; i < num_rows; i++)
+			reader->set->order[i] = sorted[i].number;
+	}
 
 	/* row i gets the content of row sorted[i].number: follow each cycle once */
 	for (int64 start = 0; start < num_rows; start++)
@@ -949,5 +967,7 @@ mlops_training_set_read(const MlopsTrainOptions *options)
 		pfree(reader->hashes[part].values);
 	}
 	set->data_hash = finish_hash(&hash);
+	if (options->folds != NULL)
+		mlops_folds_finish(options->folds, set, options);
 	return set;
 }

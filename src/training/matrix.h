@@ -36,6 +36,7 @@ typedef struct MlopsTrainingSet
 	List	   *constant_features;	/* of char *: one value in all training rows */
 	List	   *relations;		/* of char *: read by the query, qualified */
 	List	   *constraints;	/* of MlopsParam *, for the library */
+	int64	   *order;			/* numbers that training rows had in the query, if in folds */
 	struct MlopsProfile *profile;	/* of features and label in training rows */
 } MlopsTrainingSet;
 

@@ -27,6 +27,9 @@
 /* share of the rows that watches over early stopping if split does not say */
 #define IMPLIED_VALIDATION	0.1
 
+/* most rounds of one training */
+#define MAX_ROUNDS			100000
+
 /* largest share of the rows that a part other than training may take */
 #define MAX_SHARE			0.9
 
@@ -271,6 +274,50 @@ set_param(MlopsTrainOptions *options, char *name, const JsonbValue *value)
 				 errhint("Training uses the processors of the server and nothing else.")));
 	else
 		options->params = add_param(options->params, name, text);
+}
+
+/*
+ * Take the arguments rounds and early_stopping_rounds.
+ */
+void
+mlops_options_rounds(MlopsTrainOptions *options, int rounds, int early_stopping_rounds)
+{
+	if (rounds < 1 || rounds > MAX_ROUNDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rounds must be between 1 and %d", MAX_ROUNDS)));
+	if (early_stopping_rounds < 0 || early_stopping_rounds > MAX_ROUNDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("early_stopping_rounds must be between 0 and %d", MAX_ROUNDS),
+				 errhint("With 0, which is the default, all rounds are trained.")));
+	options->rounds = rounds;
+	options->early_stopping_rounds = early_stopping_rounds;
+}
+
+/*
+ * Take the arguments that say how rows come into folds: at least so many, by at
+ * most one column.
+ */
+void
+mlops_options_folds(MlopsTrainOptions *options, MlopsFolds *folds, int count, int least,
+					char *group_column, char *time_column, char *stratify_column)
+{
+	if (count < least || count >= MLOPS_FOLDS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("folds must be between %d and %d", least, MLOPS_FOLDS_MAX - 1)));
+	if ((group_column != NULL) + (time_column != NULL) + (stratify_column != NULL) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("only one of group_column, time_column and stratify_column can be given")));
+	folds->count = count;
+	folds->kind = group_column != NULL ? MLOPS_FOLD_GROUP :
+		time_column != NULL ? MLOPS_FOLD_TIME :
+		stratify_column != NULL ? MLOPS_FOLD_STRATIFY : MLOPS_FOLD_HASH;
+	folds->column = group_column != NULL ? group_column :
+		time_column != NULL ? time_column : stratify_column;
+	options->folds = folds;
 }
 
 /*
