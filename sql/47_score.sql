@@ -55,6 +55,6 @@ CREATE VIEW mlops.progress WITH (security_barrier) AS
     SELECT p.pid, p.role, p.kind, p.model, p.version, p.phase, p.done, p.expected, p.unit, p.metric, p.started_at
     FROM mlops.progress() p;
 COMMENT ON VIEW mlops.progress IS
-    'What is running now in this database: scoring runs and trainings with their phase, how many rows or rounds are done and expected, and the last metric; those of the viewer''s own roles, or all for members of pg_read_all_stats; empty if mlops is not preloaded.';
+    'What is running now in this database: scoring runs, trainings, cross-validations and searches with their phase, how many rows, rounds, folds or trials are done and expected, and the last or best metric; those of the viewer''s own roles, or all for members of pg_read_all_stats; empty if mlops is not preloaded.';
 
 GRANT SELECT ON mlops.progress TO PUBLIC;
