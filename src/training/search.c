@@ -120,7 +120,7 @@ mlops_record_folds(StringInfo json, const MlopsFolds *folds)
 }
 
 /*
- * What came of the folds: rounds and learning curves.
+ * What came of the folds: rounds, learning curves, and how long it took.
  */
 void
 mlops_record_validated(StringInfo json, const MlopsTrainOptions *options,
@@ -142,6 +142,10 @@ mlops_record_validated(StringInfo json, const MlopsTrainOptions *options,
 	add_integer(json, "early_stopping", options->early_stopping_rounds);
 	appendStringInfoChar(json, '}');
 	add_strings(json, "history", validated->history);
+	add_name(json, "seconds");
+	appendStringInfoChar(json, '{');
+	add_number(json, "boosting", validated->boosting);
+	appendStringInfoChar(json, '}');
 }
 
 /* null if it is not a number */

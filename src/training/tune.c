@@ -742,9 +742,9 @@ refit(Search *self)
 	mlops_progress_phase(self->validator.progress, MLOPS_PHASE_BOOSTING, options->rounds);
 	mlops_trainer_train(self->validator.trainer, array, list_length(training->params),
 						options->rounds, 0, &training->trained);
+	training->boosting = (GetCurrentTimestamp() - training->started_at) / 1e6;
 	/* which ends the training process: what follows may wait for locks */
 	mlops_training_check(training, self->validator.trainer);
-	training->boosting = (GetCurrentTimestamp() - training->started_at) / 1e6;
 
 	begin_writing();
 	version = mlops_training_finish(training);

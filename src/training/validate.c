@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
 #include "guc.h"
@@ -202,12 +203,18 @@ mlops_validate(MlopsValidator *validator, List *params, int rounds, int num_fold
 	{
 		int			i = result->num_folds;
 		MlopsForest *forest;
+		instr_time	start;
+		instr_time	end;
 
 		mlops_trainer_fold(validator->trainer, validator->keep ? i : 0, fold,
 						   folds->kind == MLOPS_FOLD_TIME);
 		mlops_progress_phase(validator->progress, MLOPS_PHASE_BOOSTING, rounds);
+		INSTR_TIME_SET_CURRENT(start);
 		mlops_trainer_train(validator->trainer, array, list_length(params), rounds,
 							options->early_stopping_rounds, &training->trained);
+		INSTR_TIME_SET_CURRENT(end);
+		INSTR_TIME_SUBTRACT(end, start);
+		result->boosting += INSTR_TIME_GET_DOUBLE(end);
 		forest = mlops_training_read(training);
 		mlops_fold_measures(forest, training->set, folds, fold,
 							scores == NULL ? NULL :

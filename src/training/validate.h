@@ -38,6 +38,7 @@ typedef struct MlopsValidated
 	MlopsMeasures measures[MLOPS_FOLDS_MAX];
 	int			rounds[MLOPS_FOLDS_MAX];	/* trained */
 	int			best[MLOPS_FOLDS_MAX];	/* rounds of the best model, at least 1 */
+	double		boosting;		/* seconds of all trainings together */
 	List	   *history;		/* of char *, a line for each round of each fold */
 } MlopsValidated;
 
