@@ -22,7 +22,7 @@ BEGIN
     FOR item IN
         SELECT * FROM (VALUES
             ('trainer', '{}'::text[],
-             '{create_model,train,import_model,add_golden_row,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[],
+             '{create_model,train,cross_validate,tune,import_model,add_golden_row,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[],
              'makes versions of models, which it owns, and asks for promotions'),
             ('validator', '{read}', '{duties_report,evidence}',
              'sees all of every model'),

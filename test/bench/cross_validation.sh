@@ -36,16 +36,22 @@ list=$(seq -s, -f 'x%g' 1 $columns)
 
 copy_rows() { psql -XAtq -c "COPY (SELECT $list, y::int FROM t) TO STDOUT (FORMAT text, NULL 'nan', DELIMITER ' ')"; }
 
-# ours: seconds of the whole statement, of reading, and the mean AUC
+# ours: seconds of the whole statement, those of the processor for the session
+# and the training process, and the mean AUC
 ours() {
 	psql -XAtq -F ' ' -v ON_ERROR_STOP=1 << SQL | tail -n 1
 SET mlops.train_threads = $threads;
 SET mlops.train_nice = 0;
 SET max_parallel_workers_per_gather = 0;
-SELECT clock_timestamp() AS start \\gset
+SELECT clock_timestamp() AS start, pg_backend_pid() AS pid \\gset
+\\setenv PID :pid
+\\! cut -d ' ' -f 14-17 /proc/\$PID/stat | tr ' ' + > $work/before
 SELECT mean, run FROM mlops.cross_validate('SELECT id, $list, y FROM t', 'y',
     '{"max_depth": 6, "eta": 0.1, "eval_metric": "auc"}', rounds => $rounds, key => 'id', metrics => '{auc}') \\gset
-SELECT extract(epoch FROM clock_timestamp() - :'start'), :mean;
+SELECT extract(epoch FROM clock_timestamp() - :'start') AS whole \\gset
+\\! cut -d ' ' -f 14-17 /proc/\$PID/stat | tr ' ' + > $work/after
+\\set processor \`awk "BEGIN { print (\$(cat $work/after) - (\$(cat $work/before))) / \$(getconf CLK_TCK) }"\`
+SELECT :whole, :processor, :mean;
 SQL
 }
 
@@ -53,18 +59,19 @@ SQL
 # counts: what else the machine does weighs on both.
 for kind in copy memory; do
 	for ((run = 0; run < runs; run++)); do
-		read -r whole mean < <(ours)
+		read -r whole ours mean < <(ours)
 		if [ $kind = copy ]; then
-			read -r load rest auc version < <(copy_rows | "$python" cross_validation.py $rounds "$threads" $columns - "$work/rows.npy")
+			read -r load rest theirs auc version < <(copy_rows | OMP_NUM_THREADS=$threads "$python" cross_validation.py $rounds "$threads" $columns - "$work/rows.npy")
 		else
-			read -r load rest auc version < <("$python" cross_validation.py $rounds "$threads" $columns "$work/rows.npy")
+			read -r load rest theirs auc version < <(OMP_NUM_THREADS=$threads "$python" cross_validation.py $rounds "$threads" $columns "$work/rows.npy")
 		fi
-		echo "$(awk "BEGIN { print $whole / ($load + $rest) }") $whole $mean $load $rest $auc $version"
+		echo "$(awk "BEGIN { print $whole / ($load + $rest) }") $whole $mean $load $rest $auc $version $ours $theirs"
 	done > "$work/pairs"
 	sort -n "$work/pairs" | sed -n "$(((runs + 1) / 2))p" | awk -v kind=$kind -v threads="$threads" -v limit="$([ $kind = copy ] && echo '(at most 1.15)')" '{
 		printf "%s, %d thread(s), xgboost %s\n", kind == "copy" ? "rows by COPY" : "rows in memory", threads, $7
 		printf "mlops.cross_validate  %8.3f s\tauc %.6f\n", $2, $3
 		printf "xgboost.cv            %8.3f s\tauc %.6f\tloading %.3f\n", $4 + $5, $6, $4
 		printf "ratio                 %8.2f\t%s\n", $1, limit
+		printf "of processor time     %8.2f\t%.2f s / %.2f s\n", $8 / $9, $8, $9
 	}'
 done
