@@ -765,27 +765,6 @@ REVOKE ALL ON FUNCTION mlops.repeat_run(bigint) FROM PUBLIC;
 --
 -- Thresholds
 --
-CREATE SEQUENCE mlops.threshold_id_seq;
-CREATE TABLE mlops.threshold (
-    id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.threshold_id_seq'::pg_catalog.regclass),
-    version_id bigint NOT NULL,
-    threshold float8 NOT NULL,
-    query text NOT NULL,
-    label text NOT NULL,
-    record jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    created_by name NOT NULL,
-    caller name NOT NULL
-);
-CREATE INDEX threshold_version_id_idx ON mlops.threshold (version_id);
-COMMENT ON TABLE mlops.threshold IS 'Private: thresholds that were chosen for versions, the last one counts; view mlops.thresholds.';
-SELECT pg_catalog.pg_extension_config_dump('mlops.threshold', '');
-SELECT pg_catalog.pg_extension_config_dump('mlops.threshold_id_seq', '');
-REVOKE ALL ON mlops.threshold FROM PUBLIC;
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.threshold
-    FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
-ALTER TABLE mlops.threshold ENABLE ALWAYS TRIGGER refuse_change;
-
 CREATE FUNCTION mlops._share(part bigint, whole bigint) RETURNS float8
     LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp

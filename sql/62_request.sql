@@ -229,6 +229,8 @@ AS $$
                                                                'unseen_categories', m.unseen_categories),
                           'classes', v.classes,
                           'metrics', v.metrics,
+                          'calibration_sha256', mlops._digest(v.calibration::text),
+                          'threshold', (SELECT t.threshold FROM mlops._threshold_of(v.id) t),
                           'gates', mlops._package_gates(m.id, alias, v.id),
                           'previous_version', (SELECT p.version FROM mlops.alias a
                                                JOIN mlops.version p ON p.id = a.version_id

@@ -53,6 +53,7 @@ AS $$
                'missing', v.missing,
                'classes', v.classes,
                'metrics', v.metrics,
+               'calibration_sha256', mlops._digest(v.calibration::text),
                'golden_sha256', mlops._golden_digest(v.id),
                'source', v.source,
                'run', (SELECT jsonb_build_object(
