@@ -32,7 +32,6 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
 
 #include "caller.h"
 #include "errors.h"
@@ -132,20 +131,6 @@ read_source(FunctionCallInfo fcinfo, Source *source)
 }
 
 /*
- * Is a name one of the columns?
- */
-static bool
-has_column(TupleDesc tupdesc, const char *name)
-{
-	for (int i = 0; i < tupdesc->natts; i++)
-	{
-		if (strcmp(NameStr(TupleDescAttr(tupdesc, i)->attname), name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
  * The statement that gives, of each row of a query with a label, whether it is
  * positive (y), its margin (m), and whether the version was trained with it
  * (t), NULL if that cannot be seen.  SPI is connected.
@@ -154,17 +139,13 @@ static char *
 rows_of(const Source *source, const char *query, const char *what, const char *label, Counts *counts)
 {
 	SPIPlanPtr	plan = mlops_query_prepare(query, what, CURSOR_OPT_PARALLEL_OK);
-	TupleDesc	tupdesc = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+	const char *positive = mlops_query_is_class(plan, what, label, source->positive);
 	const char *trained = "NULL::pg_catalog.bool";
 
-	if (!has_column(tupdesc, label))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("label \"%s\" is not a column of %s", label, what)));
-	if (source->key != NULL && source->parts != NULL && has_column(tupdesc, source->key))
+	if (source->key != NULL && source->parts != NULL && mlops_query_column(plan, source->key) >= 0)
 		trained = psprintf("(mlops.split(r.%s, %s, %s) OPERATOR(pg_catalog.=) 'train')",
 						   quote_identifier(source->key), source->seed, quote_literal_cstr(source->parts));
-	else if (source->column != NULL && has_column(tupdesc, source->column))
+	else if (source->column != NULL && mlops_query_column(plan, source->column) >= 0)
 		trained = psprintf("(r.%s::pg_catalog.text OPERATOR(pg_catalog.=) 'train')",
 						   quote_identifier(source->column));
 	if (counts != NULL)
@@ -172,9 +153,9 @@ rows_of(const Source *source, const char *query, const char *what, const char *l
 		counts->tells_trained = trained[0] == '(';
 		counts->relations = mlops_query_relations(plan, CurrentMemoryContext);
 	}
-	return psprintf("SELECT (r.%s::pg_catalog.text OPERATOR(pg_catalog.=) %s) AS y,"
+	return psprintf("SELECT %s AS y,"
 					" (mlops.predict_margin($1, r.*))[1] AS m, %s AS t FROM (%s\n) r WHERE r.%s IS NOT NULL",
-					quote_identifier(label), quote_literal_cstr(source->positive), trained,
+					positive, trained,
 					mlops_query_text(plan), quote_identifier(label));
 }
 
