@@ -730,11 +730,12 @@ BEGIN
     again := mlops._train_as(role, given->>'search_path', (target.record->>'threads')::integer,
         format('SELECT t.version FROM mlops.train(model => %1$L, query => %2$L, label => %3$L, params => %4$L,
                     key => %5$L, split => %6$L, rounds => %7$s, early_stopping_rounds => %8$s, seed => %9$s,
-                    class_weight => %10$L, positive => %11$L, features => %12$L::pg_catalog.text[]) t',
+                    class_weight => %10$L, positive => %11$L, features => %12$L::pg_catalog.text[], sample => %13$s, matrix => %14$L) t',
                model_name, target.record->>'query', target.record->>'label', given->'params', target.record->>'key', given->'split',
                target.record->'rounds'->>'asked', target.record->'rounds'->>'early_stopping', target.record->>'seed',
                nullif(given->'class_weight', 'null'), given->>'positive',
-               ARRAY(SELECT jsonb_array_elements_text(target.record->'features'))), model_name);
+               ARRAY(SELECT jsonb_array_elements_text(target.record->'features')),
+               coalesce(target.record->>'sample', '1'), coalesce(target.record->>'matrix', 'exact')), model_name);
 
     sha256 := again->>'sha256';
     same_artifact := sha256 = recorded_sha256;

@@ -22,7 +22,7 @@
 #include "mlops.h"
 
 /* changes with every change of this file that the other end would notice */
-#define MLOPS_PROTOCOL_VERSION	2
+#define MLOPS_PROTOCOL_VERSION	3
 
 /* the descriptor at which the trainer finds its socket */
 #define MLOPS_TRAINER_SOCKET	3
@@ -68,6 +68,13 @@ typedef enum MlopsWireType
 	 * One descriptor for each matrix that has rows.
 	 */
 	MLOPS_WIRE_LOAD = 'L',
+
+	/*
+	 * The same as quantised matrices, whose rows are read from the files in
+	 * batches: u32 most bins of a feature, u8 1 if rows have weights, else 0;
+	 * then the body of load.
+	 */
+	MLOPS_WIRE_QUANTISE = 'B',
 
 	/*
 	 * u32 rounds, u32 early stopping rounds or 0, u32 parameters; for each a

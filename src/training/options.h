@@ -72,12 +72,19 @@ typedef struct MlopsTrainOptions
 	bool		balanced;		/* weights so that classes weigh the same */
 	List	   *class_weights;	/* or these, of MlopsClassWeight * */
 
+	double		sample;			/* share of the training part that is trained with;
+								 * 0: all of it */
+	bool		quantile;		/* a quantised matrix, read in batches */
+
 	MlopsProgress *progress;	/* once the training has begun */
 } MlopsTrainOptions;
 
 extern void mlops_options_params(MlopsTrainOptions *options, Jsonb *params);
 extern void mlops_options_split(MlopsTrainOptions *options, Jsonb *split);
 extern void mlops_options_class_weight(MlopsTrainOptions *options, Jsonb *class_weight);
+extern void mlops_options_matrix(MlopsTrainOptions *options, double sample, const char *matrix);
+extern bool mlops_options_is_hist(const MlopsTrainOptions *options);
+extern int	mlops_options_max_bin(const MlopsTrainOptions *options);
 extern void mlops_options_features(MlopsTrainOptions *options, ArrayType *features);
 
 extern List *mlops_options_constraints(const MlopsTrainOptions *options,

@@ -69,7 +69,9 @@ enum
 	ARG_CLASS_WEIGHT,
 	ARG_POSITIVE,
 	ARG_FEATURES,
-	ARG_DESCRIPTION
+	ARG_DESCRIPTION,
+	ARG_SAMPLE,
+	ARG_MATRIX
 };
 
 /* one training, from its arguments to its record */
@@ -135,6 +137,8 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 	require_argument(fcinfo, ARG_ROUNDS, "rounds");
 	require_argument(fcinfo, ARG_EARLY_STOPPING_ROUNDS, "early_stopping_rounds");
 	require_argument(fcinfo, ARG_SEED, "seed");
+	require_argument(fcinfo, ARG_SAMPLE, "sample");
+	require_argument(fcinfo, ARG_MATRIX, "matrix");
 
 	options->model = text_argument(fcinfo, ARG_MODEL);
 	options->query = text_argument(fcinfo, ARG_QUERY);
@@ -157,6 +161,7 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 				 errhint("With 0, which is the default, all rounds are trained.")));
 
 	mlops_options_params(options, DatumGetJsonbPCopy(PG_GETARG_DATUM(ARG_PARAMS)));
+	mlops_options_matrix(options, PG_GETARG_FLOAT8(ARG_SAMPLE), text_argument(fcinfo, ARG_MATRIX));
 	mlops_options_split(options, DatumGetJsonbPCopy(PG_GETARG_DATUM(ARG_SPLIT)));
 	if (!PG_ARGISNULL(ARG_CLASS_WEIGHT))
 		mlops_options_class_weight(options,
@@ -283,6 +288,7 @@ boost(Training *training, MemoryContext context)
 	bool	   *categorical = palloc(sizeof(bool) * signature->num_features);
 	MlopsParam *params = palloc(sizeof(MlopsParam) * list_length(training->params));
 	MlopsMatrix matrices[2];
+	MlopsMatrix *validation;
 	MlopsTrainer *trainer;
 
 	for (int i = 0; i < signature->num_features; i++)
@@ -301,10 +307,13 @@ boost(Training *training, MemoryContext context)
 	}
 
 	trainer = mlops_trainer_start(context, options->progress);
-	mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN],
-					   set->parts[MLOPS_PART_VALIDATION].file != NULL ?
-					   &matrices[MLOPS_PART_VALIDATION] : NULL,
-					   signature->num_features, names, categorical);
+	validation = set->parts[MLOPS_PART_VALIDATION].file != NULL ? &matrices[MLOPS_PART_VALIDATION] : NULL;
+	if (options->quantile)
+		mlops_trainer_quantise(trainer, &matrices[MLOPS_PART_TRAIN], validation, signature->num_features,
+							   names, categorical, mlops_options_max_bin(options), set->label->weighted);
+	else
+		mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN], validation,
+						   signature->num_features, names, categorical);
 	/* the trainer has made its own form of the rows */
 	for (int part = MLOPS_PART_TRAIN; part <= MLOPS_PART_VALIDATION; part++)
 	{
@@ -542,9 +551,14 @@ make_record(const Training *training)
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 		add_integer(&json, part_names[part], set->parts[part].num_rows);
 	add_integer(&json, "skipped_null_label", set->rows_without_label);
+	if (options->sample > 0)
+		add_integer(&json, "left_out_by_sample", set->rows_left_out);
 	if (options->part != NULL)
 		add_integer(&json, "skipped_null_part", set->rows_without_part);
 	appendStringInfoChar(&json, '}');
+
+	add_number(&json, "sample", options->sample > 0 ? options->sample : 1);
+	add_string(&json, "matrix", options->quantile ? "quantile" : "exact");
 
 	add_name(&json, "rounds");
 	appendStringInfoChar(&json, '{');
