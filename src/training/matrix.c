@@ -611,13 +611,15 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	/* the training process has to map all but the test part, and to copy it */
 	if (reader->spills[part] == NULL)
 		reader->bytes += row_size + sizeof(content);
+	else if (part != MLOPS_PART_TEST)
+		reader->bytes += mlops_training_row_bytes(reader->options, set->signature.num_features);
 	if (reader->bytes / 1024 > (Size) mlops_train_memory_limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training data exceeds mlops.train_memory_limit (%d kB)",
 						mlops_train_memory_limit),
-				 errdetail("The limit was reached after " INT64_FORMAT " rows of %zu bytes.",
-						   set->rows_read, row_size),
+				 errdetail("The limit was reached after " INT64_FORMAT " rows of %d features.",
+						   set->rows_read, set->signature.num_features),
 				 errhint("Train with fewer rows or columns, or have the limit raised.")));
 
 	mlops_label_count(set->label, reader->row[set->signature.num_features], part);

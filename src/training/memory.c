@@ -85,6 +85,17 @@ least_bytes(const MlopsTrainOptions *options, const Amount *amount, bool quantil
 }
 
 /*
+ * The least that the training process needs for a row of a quantised matrix.
+ */
+Size
+mlops_training_row_bytes(const MlopsTrainOptions *options, int num_features)
+{
+	Amount		row = {.rows = 1,.values = num_features,.columns = num_features};
+
+	return (Size) (ROW_BYTES + quantised_bytes(options, &row));
+}
+
+/*
  * Share of the rows that the training process gets, if there is no column that
  * says which.
  */

@@ -14,6 +14,7 @@
 
 #include "training/options.h"
 
+extern Size mlops_training_row_bytes(const MlopsTrainOptions *options, int num_features);
 extern void mlops_training_memory_check(SPIPlanPtr plan, const MlopsTrainOptions *options,
 										const MlopsSignature *signature);
 
