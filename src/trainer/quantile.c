@@ -22,7 +22,7 @@
 
 #include "library.h"
 
-/* bytes of rows that are read at once, but one row at least */
+/* most bytes of rows that are read at once, unless one row has more */
 #define BATCH_BYTES		((size_t) 16 * 1024 * 1024)
 
 /* the rows of one file, in their order */
@@ -160,11 +160,14 @@ make_matrix(Iterator *iterator, uint32_t max_bin, DMatrixHandle like, DMatrixHan
 	bool		made;
 
 	iterator->row_size = ((size_t) iterator->data->num_features + 2) * sizeof(float);
-	iterator->batch_rows = BATCH_BYTES / iterator->row_size;
-	if (iterator->batch_rows == 0)
-		iterator->batch_rows = 1;
-	if (iterator->batch_rows > iterator->num_rows)
-		iterator->batch_rows = iterator->num_rows;
+
+	/*
+	 * libxgboost appends each batch to vectors, which double when they are full.
+	 * With the rows halved so many times, they end as large as what is in them.
+	 */
+	iterator->batch_rows = iterator->num_rows;
+	while (iterator->batch_rows > 1 && iterator->batch_rows > BATCH_BYTES / iterator->row_size)
+		iterator->batch_rows = iterator->batch_rows / 2 + iterator->batch_rows % 2;
 	if (!check_size(iterator, failure))
 		return false;
 	iterator->rows = malloc(iterator->batch_rows * iterator->row_size);

@@ -3,7 +3,7 @@
 # of 30 columns, which may take 2 GB: the peaks of the training process (its
 # resident memory and its address space, which is what is limited) and of the
 # server process (what is its own, without shared memory and files), also for a
-# tenth of the rows.  Needs a server (PGHOST, PGPORT) on this machine with the
+# hundredth of the rows.  Needs a server (PGHOST, PGPORT) on this machine with the
 # extension installed, a superuser who may read /proc of its processes, and
 # some 8 GB for temporary files.
 set -euo pipefail
@@ -35,7 +35,7 @@ train() {
 	psql -XAtq -v ON_ERROR_STOP=1 > "$work/out" << SQL &
 SELECT pg_backend_pid() AS pid \\g $work/pid
 SET mlops.train_memory_limit = '$limit';
-SET mlops.train_nice = 10;
+SET mlops.train_nice = 0;
 SELECT clock_timestamp() AS start \\gset
 SELECT version FROM mlops.train('large', '$query', 'y', '{"max_depth": 6}', key => 'id', rounds => $rounds, split => '{"test": 0.01}', matrix => 'quantile') \\gset
 SELECT round(extract(epoch FROM clock_timestamp() - :'start')), record->'rows'->>'train', round((metrics->>'auc')::numeric, 4),
@@ -61,9 +61,10 @@ SQL
 	IFS='|' read -r seconds trained auc reading boosting < "$work/out"
 	printf '%d rows of %d columns, %d rounds, AUC %s: %d s, of which reading %d, training process %d\n' \
 		"$trained" $columns "$rounds" "$auc" "$seconds" "$reading" "$boosting"
-	printf 'training process: resident %d MB, address space %d MB (limit %s)\n' $((peak / 1024)) $((space / 1024)) "$limit"
-	printf 'server process: %d MB of its own\n' $((own / 1024))
+	printf 'training process: address space, MB, limit %s  %d\n' "$limit" $((space / 1024))
+	printf 'training process: resident, MB  %d\t(at most 2048)\n' $((peak / 1024))
+	printf 'server process: memory of its own, MB  %d\t(at most 256)\n' $((own / 1024))
 }
 
-train $((rows / 10))
+train $((rows / 100))
 train "$rows"
