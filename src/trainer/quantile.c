@@ -203,6 +203,8 @@ quantile_load(Data *data, Command *command, Failure *failure)
 	if (!mlops_wire_get(&cursor, &max_bin, sizeof(max_bin)) ||
 		!mlops_wire_get(&cursor, &weighted, sizeof(weighted)))
 		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the quantise command is cut short");
+	if (max_bin < 2 || max_bin > INT32_MAX)
+		return fail(failure, MLOPS_FAILURE_PROTOCOL, "a feature cannot have %u bins", max_bin);
 	if (!data_read_sizes(data, &cursor, command->num_fds, num_rows, failure) ||
 		!data_read_features(data, &cursor, failure))
 		return false;
