@@ -169,6 +169,27 @@ data_read_features(Data *data, MlopsWireCursor *cursor, Failure *failure)
 }
 
 /*
+ * Read the number of features, and of rows, which there are descriptors for.
+ */
+bool
+data_read_sizes(Data *data, MlopsWireCursor *cursor, int num_fds, uint64_t *num_rows, Failure *failure)
+{
+	if (!mlops_wire_get(cursor, &data->num_features, sizeof(data->num_features)) ||
+		!mlops_wire_get(cursor, &num_rows[0], sizeof(num_rows[0])) ||
+		!mlops_wire_get(cursor, &num_rows[1], sizeof(num_rows[1])))
+		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the load command is cut short");
+	if (data->num_features == 0 || data->num_features > MLOPS_MAX_FEATURES)
+		return fail(failure, MLOPS_FAILURE_PROTOCOL, "a matrix cannot have %u features",
+					data->num_features);
+	if (num_rows[0] == 0 || num_fds != (num_rows[1] > 0 ? 2 : 1))
+		return fail(failure, MLOPS_FAILURE_PROTOCOL,
+					"%d descriptors do not fit %llu training and %llu validation rows",
+					num_fds, (unsigned long long) num_rows[0],
+					(unsigned long long) num_rows[1]);
+	return true;
+}
+
+/*
  * Do what a load command says.  The data is to be released also if it fails.
  */
 bool
@@ -179,19 +200,8 @@ data_load(Data *data, Command *command, Failure *failure)
 	DMatrixHandle *matrices[MLOPS_WIRE_MAX_FDS] = {&data->train, &data->validation};
 
 	memset(data, 0, sizeof(*data));
-	if (!mlops_wire_get(&cursor, &data->num_features, sizeof(data->num_features)) ||
-		!mlops_wire_get(&cursor, &num_rows[0], sizeof(num_rows[0])) ||
-		!mlops_wire_get(&cursor, &num_rows[1], sizeof(num_rows[1])))
-		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the load command is cut short");
-	if (data->num_features == 0 || data->num_features > MLOPS_MAX_FEATURES)
-		return fail(failure, MLOPS_FAILURE_PROTOCOL, "a matrix cannot have %u features",
-					data->num_features);
-	if (num_rows[0] == 0 || command->num_fds != (num_rows[1] > 0 ? 2 : 1))
-		return fail(failure, MLOPS_FAILURE_PROTOCOL,
-					"%d descriptors do not fit %llu training and %llu validation rows",
-					command->num_fds, (unsigned long long) num_rows[0],
-					(unsigned long long) num_rows[1]);
-	if (!data_read_features(data, &cursor, failure))
+	if (!data_read_sizes(data, &cursor, command->num_fds, num_rows, failure) ||
+		!data_read_features(data, &cursor, failure))
 		return false;
 	if (cursor.next != cursor.end)
 		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the load command has bytes left over");

@@ -25,6 +25,8 @@ typedef struct Data
 } Data;
 
 extern bool data_describe(const Data *data, DMatrixHandle matrix, Failure *failure);
+extern bool data_read_sizes(Data *data, MlopsWireCursor *cursor, int num_fds, uint64_t *num_rows,
+							Failure *failure);
 extern bool data_read_features(Data *data, MlopsWireCursor *cursor, Failure *failure);
 extern bool data_make_matrix(const Data *data, const float *rows, uint64_t num_rows,
 							 DMatrixHandle *matrix, Failure *failure);

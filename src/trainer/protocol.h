@@ -86,6 +86,13 @@ typedef enum MlopsWireType
 	MLOPS_WIRE_FOLD = 'F',
 
 	/*
+	 * The same as quantised matrices, whose rows are read from the files in
+	 * batches: u32 most bins of a feature, u8 1 if rows have weights, else 0;
+	 * then the body of load.
+	 */
+	MLOPS_WIRE_QUANTISE = 'B',
+
+	/*
 	 * u32 rounds, u32 early stopping rounds or 0, u32 parameters; for each a
 	 * string, its name, and a string, its value
 	 */

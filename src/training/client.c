@@ -726,6 +726,26 @@ do_command(MlopsTrainer *trainer, MlopsWireType type, StringInfo body, const int
 }
 
 /*
+ * Send a command that gives the trainer its data, whose body has begun.
+ */
+static void
+load(MlopsTrainer *trainer, MlopsWireType command, StringInfo body, const MlopsMatrix *train,
+	 const MlopsMatrix *validation, int num_features, const char *const *names, const bool *categorical)
+{
+	int			fds[MLOPS_WIRE_MAX_FDS];
+	int			num_fds = 0;
+
+	append_uint32(body, num_features);
+	append_uint64(body, train->num_rows);
+	append_uint64(body, validation != NULL ? validation->num_rows : 0);
+	append_features(body, num_features, names, categorical);
+	fds[num_fds++] = train->fd;
+	if (validation != NULL)
+		fds[num_fds++] = validation->fd;
+	do_command(trainer, command, body, fds, num_fds);
+}
+
+/*
  * Give the trainer its data, in place of what it may have.  The memory files
  * may be closed afterwards.  Error if libxgboost refuses the data; the trainer
  * then has none, but can be given other.
@@ -736,18 +756,26 @@ mlops_trainer_load(MlopsTrainer *trainer, const MlopsMatrix *train,
 				   const char *const *names, const bool *categorical)
 {
 	StringInfoData body;
-	int			fds[MLOPS_WIRE_MAX_FDS];
-	int			num_fds = 0;
 
 	initStringInfo(&body);
-	append_uint32(&body, num_features);
-	append_uint64(&body, train->num_rows);
-	append_uint64(&body, validation != NULL ? validation->num_rows : 0);
-	append_features(&body, num_features, names, categorical);
-	fds[num_fds++] = train->fd;
-	if (validation != NULL)
-		fds[num_fds++] = validation->fd;
-	do_command(trainer, MLOPS_WIRE_LOAD, &body, fds, num_fds);
+	load(trainer, MLOPS_WIRE_LOAD, &body, train, validation, num_features, names, categorical);
+}
+
+/*
+ * The same for quantised matrices with so many bins for each feature, whose
+ * rows have weights or not.
+ */
+void
+mlops_trainer_quantise(MlopsTrainer *trainer, const MlopsMatrix *train,
+					   const MlopsMatrix *validation, int num_features,
+					   const char *const *names, const bool *categorical, int max_bin, bool weighted)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	append_uint32(&body, max_bin);
+	appendStringInfoChar(&body, weighted ? 1 : 0);
+	load(trainer, MLOPS_WIRE_QUANTISE, &body, train, validation, num_features, names, categorical);
 }
 
 /*

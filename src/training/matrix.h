@@ -33,6 +33,7 @@ typedef struct MlopsTrainingSet
 	char	   *data_hash;		/* of the rows of all parts */
 	int64		rows_without_label;
 	int64		rows_without_part;	/* but with a label */
+	int64		rows_left_out;	/* of the training part, by the sample */
 	List	   *constant_features;	/* of char *: one value in all training rows */
 	List	   *relations;		/* of char *: read by the query, qualified */
 	List	   *constraints;	/* of MlopsParam *, for the library */

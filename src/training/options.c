@@ -650,6 +650,58 @@ mlops_options_constraints(const MlopsTrainOptions *options,
 }
 
 /*
+ * Are trees grown from histograms, which is what they are if nothing is said?
+ */
+bool
+mlops_options_is_hist(const MlopsTrainOptions *options)
+{
+	const char *method = given_param(options, "tree_method");
+
+	return method == NULL || strcmp(method, "hist") == 0;
+}
+
+/*
+ * The most bins of a feature in these.
+ */
+int
+mlops_options_max_bin(const MlopsTrainOptions *options)
+{
+	const char *max_bin = given_param(options, "max_bin");
+	int			number = max_bin == NULL ? 256 : atoi(max_bin);
+
+	return Max(number, 2);
+}
+
+/*
+ * Take the arguments sample and matrix; the parameters were taken before.
+ */
+void
+mlops_options_matrix(MlopsTrainOptions *options, double sample, const char *matrix)
+{
+	const char *booster = given_param(options, "booster");
+
+	if (!(sample > 0 && sample <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("sample must be more than 0 and at most 1"),
+				 errhint("It is the share of the training part that is trained with.")));
+	options->sample = sample < 1 ? sample : 0;
+
+	options->quantile = strcmp(matrix, "quantile") == 0;
+	if (!options->quantile && strcmp(matrix, "exact") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown matrix \"%s\"", matrix),
+				 errhint("It is exact, or quantile, which takes less memory.")));
+	if (options->quantile &&
+		(!mlops_options_is_hist(options) || (booster != NULL && strcmp(booster, "gblinear") == 0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a quantised matrix is only for trees that are grown from histograms"),
+				 errhint("Use tree_method hist, which is the default, and booster gbtree or dart, or matrix => 'exact'.")));
+}
+
+/*
  * All parameters for the library, a list of MlopsParam *: the user's, what we
  * set, and the constraints.
  */

@@ -75,6 +75,9 @@ typedef struct MlopsTrainOptions
 
 	MlopsFolds *folds;			/* of the training part, or NULL */
 	bool		no_profile;		/* none is needed: there will be no version */
+	double		sample;			/* share of the training part that is trained with;
+								 * 0: all of it */
+	bool		quantile;		/* a quantised matrix, read in batches */
 
 	MlopsProgress *progress;	/* once the training has begun */
 } MlopsTrainOptions;
@@ -85,6 +88,9 @@ extern void mlops_options_folds(MlopsTrainOptions *options, MlopsFolds *folds, i
 extern void mlops_options_params(MlopsTrainOptions *options, Jsonb *params);
 extern void mlops_options_split(MlopsTrainOptions *options, Jsonb *split);
 extern void mlops_options_class_weight(MlopsTrainOptions *options, Jsonb *class_weight);
+extern void mlops_options_matrix(MlopsTrainOptions *options, double sample, const char *matrix);
+extern bool mlops_options_is_hist(const MlopsTrainOptions *options);
+extern int	mlops_options_max_bin(const MlopsTrainOptions *options);
 extern void mlops_options_features(MlopsTrainOptions *options, ArrayType *features);
 
 extern List *mlops_options_constraints(const MlopsTrainOptions *options,

@@ -67,7 +67,9 @@ enum
 	ARG_CLASS_WEIGHT,
 	ARG_POSITIVE,
 	ARG_FEATURES,
-	ARG_DESCRIPTION
+	ARG_DESCRIPTION,
+	ARG_SAMPLE,
+	ARG_MATRIX
 };
 
 typedef MlopsTraining Training;
@@ -98,6 +100,8 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 	require_argument(fcinfo, ARG_ROUNDS, "rounds");
 	require_argument(fcinfo, ARG_EARLY_STOPPING_ROUNDS, "early_stopping_rounds");
 	require_argument(fcinfo, ARG_SEED, "seed");
+	require_argument(fcinfo, ARG_SAMPLE, "sample");
+	require_argument(fcinfo, ARG_MATRIX, "matrix");
 
 	options->model = text_argument(fcinfo, ARG_MODEL);
 	options->query = text_argument(fcinfo, ARG_QUERY);
@@ -109,6 +113,7 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 	mlops_options_rounds(options, PG_GETARG_INT32(ARG_ROUNDS),
 						 PG_GETARG_INT32(ARG_EARLY_STOPPING_ROUNDS));
 	mlops_options_params(options, DatumGetJsonbPCopy(PG_GETARG_DATUM(ARG_PARAMS)));
+	mlops_options_matrix(options, PG_GETARG_FLOAT8(ARG_SAMPLE), text_argument(fcinfo, ARG_MATRIX));
 	mlops_options_split(options, DatumGetJsonbPCopy(PG_GETARG_DATUM(ARG_SPLIT)));
 	if (!PG_ARGISNULL(ARG_CLASS_WEIGHT))
 		mlops_options_class_weight(options,
@@ -226,6 +231,7 @@ boost(Training *training, MemoryContext context)
 	bool	   *categorical = palloc(sizeof(bool) * signature->num_features);
 	MlopsParam *params = palloc(sizeof(MlopsParam) * list_length(training->params));
 	MlopsMatrix matrices[2];
+	MlopsMatrix *validation;
 	MlopsTrainer *trainer;
 
 	for (int i = 0; i < signature->num_features; i++)
@@ -244,10 +250,13 @@ boost(Training *training, MemoryContext context)
 	}
 
 	trainer = mlops_trainer_start(context, options->progress);
-	mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN],
-					   set->parts[MLOPS_PART_VALIDATION].file != NULL ?
-					   &matrices[MLOPS_PART_VALIDATION] : NULL,
-					   signature->num_features, names, categorical);
+	validation = set->parts[MLOPS_PART_VALIDATION].file != NULL ? &matrices[MLOPS_PART_VALIDATION] : NULL;
+	if (options->quantile)
+		mlops_trainer_quantise(trainer, &matrices[MLOPS_PART_TRAIN], validation, signature->num_features,
+							   names, categorical, mlops_options_max_bin(options), set->label->weighted);
+	else
+		mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN], validation,
+						   signature->num_features, names, categorical);
 	/* the trainer has made its own form of the rows */
 	for (int part = MLOPS_PART_TRAIN; part <= MLOPS_PART_VALIDATION; part++)
 	{
@@ -366,6 +375,8 @@ mlops_training_add_data(const MlopsTraining *training, StringInfo json)
 	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
 		add_integer(json, part_names[part], set->parts[part].num_rows);
 	add_integer(json, "skipped_null_label", set->rows_without_label);
+	if (options->sample > 0)
+		add_integer(json, "left_out_by_sample", set->rows_left_out);
 	if (options->part != NULL)
 		add_integer(json, "skipped_null_part", set->rows_without_part);
 	appendStringInfoChar(json, '}');
@@ -414,6 +425,9 @@ make_record(const Training *training)
 	}
 	add_string(&json, "by", options->part != NULL ? "column" : options->key != NULL ? "key" : "content");
 	appendStringInfoChar(&json, '}');
+
+	add_number(&json, "sample", options->sample > 0 ? options->sample : 1);
+	add_string(&json, "matrix", options->quantile ? "quantile" : "exact");
 
 	add_name(&json, "rounds");
 	appendStringInfoChar(&json, '{');
