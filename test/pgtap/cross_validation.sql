@@ -27,7 +27,7 @@ CREATE FUNCTION last_record() RETURNS jsonb LANGUAGE sql STABLE AS $$
 --
 CREATE TABLE cv AS SELECT * FROM mlops.cross_validate(:q, 'bad', '{"max_depth": 3}', rounds => 15, key => 'id', scores => 'cv_scores');
 SELECT is((SELECT string_agg(metric, ' ' ORDER BY ctid) FROM cv),
-          'auc gini ks pr_auc log_loss brier accuracy precision recall f1', 'the metrics of a binary label, in order');
+          'auc gini ks pr_auc log_loss brier accuracy precision recall f1 mcc', 'the metrics of a binary label, in order');
 SELECT is((SELECT count(DISTINCT run) FROM cv), 1::bigint, 'they are of one run');
 SELECT is((SELECT array_agg(DISTINCT cardinality(folds)) FROM cv), ARRAY[5], 'there is a value for each of five folds');
 SELECT ok((SELECT bool_and(abs(mean - (SELECT avg(f) FROM unnest(folds) f)) < 1e-12) FROM cv), 'mean is that of the folds');
@@ -116,7 +116,7 @@ SELECT lives_ok($$SELECT * FROM mlops.cross_validate('SELECT extract(year FROM d
 -- Other tasks
 --
 CREATE TABLE multi AS SELECT * FROM mlops.cross_validate('SELECT id, age, income, kind FROM loan', 'kind', rounds => 5, key => 'id', folds => 3, scores => 'cv_multi');
-SELECT is((SELECT string_agg(metric, ' ' ORDER BY ctid) FROM multi), 'log_loss accuracy f1_macro', 'the metrics of several classes');
+SELECT is((SELECT string_agg(metric, ' ' ORDER BY ctid) FROM multi), 'log_loss accuracy precision_macro recall_macro f1_macro mcc', 'the metrics of several classes');
 SELECT is((SELECT array_agg(a ORDER BY fold) FROM (
               SELECT fold, mlops.accuracy(label, (ARRAY['high', 'low', 'mid'])[array_position(score, (SELECT max(s) FROM unnest(score) s))]) AS a
               FROM cv_multi GROUP BY fold) f), (SELECT folds FROM multi WHERE metric = 'accuracy'), 'accuracy is that of the likeliest class');
