@@ -215,7 +215,7 @@ wait_until('a cross-validation waits', sub { sql("SELECT phase FROM mlops.progre
 sql('SELECT pg_cancel_backend(' . backend($first) . ')');
 finish($first);
 is(finish($second), '', 'its turn comes when the other one ends');
-is(slurp_file("$second->{base}.out"), "10\n", 'and it does its work');
+is(slurp_file("$second->{base}.out"), "11\n", 'and it does its work');
 is(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), '0', 'no place is taken at the end');
 sql('ALTER SYSTEM RESET mlops.train_max_processes');
 $node->reload;
