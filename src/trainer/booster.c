@@ -272,6 +272,9 @@ boost(Model *model, const Request *request, const Data *data, Failure *failure)
 {
 	DMatrixHandle matrices[] = {data->train, data->validation};
 	const char *names[] = {"train", VALIDATION};
+	/* quantised rows are many: to evaluate them takes memory and time */
+	int			first = data->quantised ? 1 : 0;
+	int			last = data->validation != NULL ? 1 : 0;
 	Stopping	stopping = {0};
 	BoosterHandle cut;
 
@@ -286,8 +289,9 @@ boost(Model *model, const Request *request, const Data *data, Failure *failure)
 		model->rounds = round + 1;
 		model->best_round = round;
 
-		if (XGBoosterEvalOneIter(model->booster, (int) round, matrices, names,
-								 data->validation != NULL ? 2 : 1, &line) != 0)
+		if (first <= last &&
+			XGBoosterEvalOneIter(model->booster, (int) round, matrices + first, names + first,
+								 last - first + 1, &line) != 0)
 			return library_failed(failure);
 		wire_send_text(MLOPS_WIRE_PROGRESS, round, line);
 

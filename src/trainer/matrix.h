@@ -17,6 +17,7 @@ typedef struct Data
 {
 	DMatrixHandle train;
 	DMatrixHandle validation;
+	bool		quantised;		/* are they of numbers of bins? */
 	uint32_t	num_features;
 	char	  **names;			/* of the features */
 	const char **types;			/* "q" or "c" */

@@ -200,6 +200,7 @@ quantile_load(Data *data, Command *command, Failure *failure)
 	uint8_t		weighted;
 
 	memset(data, 0, sizeof(*data));
+	data->quantised = true;
 	if (!mlops_wire_get(&cursor, &max_bin, sizeof(max_bin)) ||
 		!mlops_wire_get(&cursor, &weighted, sizeof(weighted)))
 		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the quantise command is cut short");

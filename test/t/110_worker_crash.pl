@@ -24,7 +24,19 @@ $node->start;
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 sub soon { return $node->poll_query_until('postgres', $_[0]) }
 sub pids { my ($type) = @_; return split m{ }, sql(qq{SELECT coalesce(string_agg(pid::text, chr(32)), chr(32)) FROM pg_stat_activity WHERE backend_type = 'mlops $type'}) }
-sub is_up { return $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'mlops launcher'}) }
+# While the server comes back a client may be gone before it has read its query,
+# which is not to end the test: the query is an argument.
+sub is_up
+{
+	for (1 .. 1800)
+	{
+		my ($out, $err) = ('', '');
+		return 1 if IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'),
+			'-c', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mlops launcher'} ], '<', '/dev/null', '>', \$out, '2>', \$err) && $out eq "1\n";
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
+}
 sub settled { return soon(q{SELECT count(*) = 0 FROM mlops.job_run WHERE finished_at IS NULL OR NOT settled}) }
 
 sql(q{
