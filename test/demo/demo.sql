@@ -3,6 +3,7 @@
 --     model, rows, key, label	names, and the column that numbers the rows
 --     positive			the label's positive class, or ''
 --     load			a file that creates the table and fills it
+--     waiting			a file that creates procedure bank.wait_until
 -- What depends on them and should be readable is made by queries that are not
 -- shown.
 \set ON_ERROR_STOP on
@@ -27,6 +28,8 @@ CREATE ROLE auditor LOGIN;
 GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.set_reason, mlops.grant_privilege TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.set_policy, mlops.add_gate, mlops.approve TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.snapshot, mlops.verify_snapshot, mlops.repeat_run TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.create_monitor, mlops.alter_monitor, mlops.add_check, mlops.run_monitor, mlops.acknowledge TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.add_retrain_rule, mlops.drop_retrain_rule, mlops.check_retrain_rules, mlops.perform_retraining, mlops.schedule TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.approve, mlops.ratify TO checker;
 GRANT EXECUTE ON FUNCTION mlops.verify_audit TO auditor;
 CREATE SCHEMA bank AUTHORIZATION modeller;
@@ -269,3 +272,64 @@ WHERE seq = (SELECT min(seq) FROM mlops.audit_event WHERE action = 'alias.promot
 SELECT status, seq, detail FROM mlops.verify_audit();
 ROLLBACK;
 SELECT status, seq FROM mlops.verify_audit();
+
+\if :loans
+\ir :waiting
+\echo
+\echo '--- 18. By itself: jobs look at the new loans every 2 seconds; these shift, and alert, notification, retraining and request come without anybody asking'
+\echo
+\connect - modeller
+ALTER TABLE bank.loans ADD decided_at timestamptz;
+SELECT mlops.create_monitor('new_loans', 'credit_risk', time_column => 'decided_at', window_length => '2 seconds', schedule => 'every 2 seconds', groups => '{sex}',
+                            source => $$SELECT l.*, CASE WHEN personal_status LIKE 'female%' THEN 'female' ELSE 'male' END AS sex,
+                                               mlops.predict('credit_risk', l) < 0.3 AS approved
+                                        FROM bank.loans l$$) AS monitor;
+SELECT mlops.add_check('new_loans', 'drift') AS drift,
+       mlops.add_check('new_loans', 'bias', '{"prediction": "approved", "privileged": ["male"], "metrics": ["disparate_impact"]}') AS bias;
+-- to train with the new loans, too, and measure on the same held out rows as ever
+SELECT mlops.add_retrain_rule('credit_risk', 'check', '{"check": 1, "times": 1}', schedule => 'every 2 seconds', reason => 'rule 5.1 of the model policy',
+                              query => $$SELECT * FROM bank.loans WHERE decided_at IS NULL OR mlops.split(loan_id, seed => 7) = 'train'$$) AS rule;
+-- new loans are made of old ones that are not held out; women ask for so many times the amount and the term
+CREATE PROCEDURE bank.new_loans(first bigint, times integer) LANGUAGE SQL AS $$
+    INSERT INTO bank.loans
+    SELECT n.*
+    FROM bank.loans l, jsonb_populate_record(l, jsonb_build_object('loan_id', first + loan_id, 'decided_at', now() + interval '3 seconds')) m,
+         jsonb_populate_record(m, CASE WHEN m.personal_status LIKE 'female%'
+                                       THEN jsonb_build_object('credit_amount', times * m.credit_amount, 'duration', times * m.duration) END) n
+    WHERE l.decided_at IS NULL AND mlops.split(l.loan_id, seed => 7) = 'train'
+$$;
+LISTEN mlops_alert;
+LISTEN mlops_retraining;
+CALL bank.new_loans(1000, times => 1);
+CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.check_results WHERE kind = 'bias' AND verdict = 'ok')$$);
+CALL bank.new_loans(2000, times => 3);
+CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.requests WHERE status = 'open')$$);
+SELECT dense_rank() OVER (ORDER BY window_start) AS "window", kind, metric, attribute, n, round(value::numeric, 3) AS value, verdict
+FROM mlops.check_results
+WHERE (attribute IN ('duration', 'credit_amount', 'score') OR kind = 'bias') AND verdict <> 'insufficient' ORDER BY window_start, id;
+SELECT * FROM mlops.retrainings \gx
+SELECT * FROM mlops.requests WHERE status = 'open' \gx
+SELECT mlops.grant_privilege('read', 'credit_risk', 'checker');
+\connect - checker
+SELECT q.id, q.model, q.version, q.alias, q.status, q.created_by, q.reason,
+       round((q.package #>> '{metrics,auc}')::numeric, 4) AS auc, round((q.package #>> '{retraining,from_metrics,auc}')::numeric, 4) AS champion_auc
+FROM mlops.requests q WHERE q.status = 'open' \gx
+SELECT mlops.approve(2, 'report 78 seen');
+\connect - modeller
+LISTEN mlops_alert;
+CALL bank.new_loans(3000, times => 3);
+CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.alerts WHERE status = 'closed')$$);
+SELECT mlops.acknowledge(id, 'on the agenda of the credit committee') FROM mlops.alerts WHERE status = 'open';
+SELECT kind, version, status, comment FROM mlops.alerts ORDER BY id;
+SELECT * FROM mlops.check_results where verdict <> 'insufficient' ORDER BY id desc limit 24;
+SELECT job, kind, owner, schedule, last_status, failures FROM mlops.jobs ORDER BY id;
+SELECT DISTINCT job, cause, status FROM mlops.job_runs WHERE duration IS NOT NULL;
+SELECT status, message, jobs, failing, silent, open_alerts FROM mlops.health();
+SELECT mlops.alter_monitor('new_loans', schedule => ''), mlops.drop_retrain_rule(1, reason => 'the demo ends');
+\connect - auditor
+SELECT action, version, alias, subject, caller, reason FROM mlops.audit_log WHERE action ~ '^(alert|retraining|request)' ORDER BY seq;
+SELECT status FROM mlops.verify_audit();
+\else
+\echo
+\echo '--- 18. By itself: left out, because it must be known which rows are new'
+\endif
