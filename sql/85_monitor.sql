@@ -1248,7 +1248,8 @@ BEGIN
         IF NOT jsonb_path_exists(result, '$[*] ? (@.check == $id)', jsonb_build_object('id', c.id)) THEN
             result := result || jsonb_build_object(
                 'check', c.id, 'metric', 'error', 'verdict', 'insufficient',
-                'definition', jsonb_build_object('error', 'the report has no such metric or attribute'));
+                'definition', jsonb_build_object('error', CASE WHEN rows IS NULL THEN 'the report is empty'
+                                                               ELSE 'the report has no such metric or attribute' END));
         END IF;
     END LOOP;
     RETURN result;

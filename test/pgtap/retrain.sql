@@ -159,7 +159,7 @@ SELECT is(pg_temp.check(:rule), format('(f,f)check %s has not failed for 2 windo
 SELECT is(pg_temp.owner($$SELECT mlops.run_monitor('ret_day', '2026-01-13 00:00+00')$$), 'fail', 'a third day');
 SELECT matches(pg_temp.check(:rule), '^\(f,f\)', 'is the first of new ones');
 SELECT is(pg_temp.owner(format($$SELECT mlops.alter_retrain_rule(%s, format('{"check": %%s, "times": 1}', %s)::jsonb, reason => 'sooner')$$, :rule, :drift)), '', 'one is enough');
-SELECT is(pg_temp.check(:rule), format('(t,f)check %s failed for 1 windows in a row; retraining %s goes on', :drift, :retraining), 'but people have not decided');
+SELECT is(pg_temp.check(:rule), format('(t,f)check %s failed for 1 window; retraining %s goes on', :drift, :retraining), 'but people have not decided');
 SELECT is(pg_temp.owner(format('SELECT mlops.approve(%s)', :request)), '42501', 'its owner may not');
 SELECT mlops.grant_privilege('approve', 'ret', 'ret_owner') \g /dev/null
 SELECT is(pg_temp.owner(format('SELECT mlops.approve(%s)', :request)), 'ML041', 'and cannot approve it');
