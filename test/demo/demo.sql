@@ -254,9 +254,9 @@ SELECT mlops.snapshot('training_data', :'query', key => :'key', materialize => t
 SELECT snapshot, rows, left(hash, 16) AS hash, classes, copy FROM mlops.snapshots;
 SELECT mlops.schedule('tuning', 'manual', :tuning);
 SELECT mlops.run_job('tuning') AS run;
-CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.progress WHERE kind = 'tune' AND done >= 5)$$);
+CALL bank.wait_until('SELECT count(*) >= 5 FROM mlops.trials', seconds => 3600);
 SELECT kind, phase, done, expected, unit, metric FROM mlops.progress;
-CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.searches WHERE status = 'finished')$$);
+CALL bank.wait_until($$SELECT status = 'finished' FROM mlops.searches$$, seconds => 3600);
 SELECT trial, parameters, round(value::numeric, 4) AS :metric FROM mlops.trials ORDER BY value :best_first LIMIT 3;
 SELECT c.name, c."values"[1] AS best, c."values"[2] AS worst
 FROM mlops.compare_runs((SELECT run FROM mlops.trials ORDER BY value :best_first LIMIT 1), (SELECT run FROM mlops.trials ORDER BY value :worst_first LIMIT 1)) c
