@@ -359,8 +359,8 @@ BEGIN
         WHEN months > 0 AND window_length - make_interval(months => months) <> interval '0'
              OR step > 0 AND granularity - make_interval(months => step) <> interval '0'
             THEN 'A length is in months and years, or in days and what is shorter.'
-        WHEN granularity < interval '1 minute' OR window_length > interval '3660 days'
-            THEN 'The granularity is at least a minute, the window at most 3660 days.'
+        WHEN granularity < interval '1 second' OR window_length > interval '3660 days'
+            THEN 'The granularity is at least a second, the window at most 3660 days.'
         WHEN CASE WHEN step > 0 THEN months = 0 OR mod(months, step) <> 0
                   WHEN months > 0 THEN mod(extract(epoch FROM granularity), 86400) <> 0 OR granularity > interval '28 days'
                   ELSE mod(extract(epoch FROM window_length), extract(epoch FROM granularity)) <> 0 END
@@ -1248,7 +1248,8 @@ BEGIN
         IF NOT jsonb_path_exists(result, '$[*] ? (@.check == $id)', jsonb_build_object('id', c.id)) THEN
             result := result || jsonb_build_object(
                 'check', c.id, 'metric', 'error', 'verdict', 'insufficient',
-                'definition', jsonb_build_object('error', 'the report has no such metric or attribute'));
+                'definition', jsonb_build_object('error', CASE WHEN rows IS NULL THEN 'the report is empty'
+                                                               ELSE 'the report has no such metric or attribute' END));
         END IF;
     END LOOP;
     RETURN result;

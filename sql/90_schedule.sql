@@ -986,9 +986,11 @@ BEGIN
     ELSIF schedule IS NULL THEN
         RETURN NULL;
     END IF;
-    IF NOT has_function_privilege(mlops._caller(), 'mlops.schedule'::regproc, 'EXECUTE') THEN
+    IF NOT (has_function_privilege(mlops._caller(), 'mlops.schedule'::regproc, 'EXECUTE')
+            AND has_function_privilege(mlops._caller(), 'mlops.run_monitor'::regproc, 'EXECUTE')) THEN
         RAISE EXCEPTION 'permission denied to schedule monitor "%"', monitor.name
-            USING ERRCODE = 'insufficient_privilege', HINT = 'It needs the right to execute mlops.schedule().';
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'It needs the right to execute mlops.schedule() and mlops.run_monitor().';
     END IF;
     RETURN (SELECT j.job FROM mlops._make_job('monitor', job_name, schedule, format('SELECT mlops.run_monitor(%L)', monitor.name),
                                               time_zone => monitor.time_zone) j);

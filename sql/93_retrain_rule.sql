@@ -629,12 +629,13 @@ BEGIN
                                                     FROM judged b, jsonb_array_elements(b.results) e
                                                     WHERE b.bad AND b.streak = j.streak),
                                   'until', mlops._utc(max(j.window_end))),
-               format('check %s failed for %s windows in a row', a->>'check', count(*))
+               format('check %s failed for %s', a->>'check', CASE count(*) WHEN 1 THEN '1 window' ELSE format('%s windows in a row', count(*)) END)
         INTO evidence, message
         FROM judged j WHERE j.bad GROUP BY j.streak HAVING count(*) >= (a->>'times')::integer
         ORDER BY j.streak DESC LIMIT 1;
         due := evidence IS NOT NULL;
-        message := coalesce(message, format('check %s has not failed for %s windows in a row', a->>'check', a->>'times'));
+        message := coalesce(message, format('check %s has not failed for %s', a->>'check',
+                                            CASE a->>'times' WHEN '1' THEN '1 window' ELSE format('%s windows in a row', a->>'times') END));
     WHEN r.kind = 'age' THEN
         SELECT justify_hours(mlops._now() - v.created_at), jsonb_build_object('trained_at', mlops._utc(v.created_at))
         INTO STRICT age, evidence FROM mlops.version v WHERE v.id = champion;

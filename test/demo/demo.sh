@@ -63,7 +63,7 @@ run_demo() {
 		CREATE DATABASE demo;
 	SQL
 	as_tester psql -Xe -P null=- -P pager=off -d demo -v model="$model" -v rows="$rows" -v key="$key" \
-		-v label="$label" -v positive="$positive" -v load="$DEMO/load.sql" < test/demo/demo.sql 2>&1
+		-v label="$label" -v positive="$positive" -v load="$DEMO/load.sql" -v waiting="$TOP/test/demo/waiting.sql" < test/demo/demo.sql 2>&1
 	cat <<- EOT
 
 	--- To go on, in psql as the modeller:

@@ -3,6 +3,7 @@
 --     model, rows, key, label	names, and the column that numbers the rows
 --     positive			the label's positive class, or ''
 --     load			a file that creates the table and fills it
+--     waiting			a file that creates procedure bank.wait_until
 -- What depends on them and should be readable is made by queries that are not
 -- shown.
 \set ON_ERROR_STOP on
@@ -27,6 +28,10 @@ CREATE ROLE auditor LOGIN;
 GRANT EXECUTE ON FUNCTION mlops.train, mlops.promote, mlops.rollback, mlops.set_reason, mlops.grant_privilege TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.set_policy, mlops.add_gate, mlops.approve TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.snapshot, mlops.verify_snapshot, mlops.repeat_run TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.schedule, mlops.run_job TO modeller;
+GRANT EXECUTE ON PROCEDURE mlops.tune TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.create_monitor, mlops.alter_monitor, mlops.add_check, mlops.run_monitor, mlops.acknowledge, mlops.close_alert TO modeller;
+GRANT EXECUTE ON FUNCTION mlops.drop_gate, mlops.add_retrain_rule, mlops.drop_retrain_rule, mlops.check_retrain_rules, mlops.perform_retraining TO modeller;
 GRANT EXECUTE ON FUNCTION mlops.approve, mlops.ratify TO checker;
 GRANT EXECUTE ON FUNCTION mlops.verify_audit TO auditor;
 CREATE SCHEMA bank AUTHORIZATION modeller;
@@ -171,6 +176,8 @@ FROM (VALUES ('checking_status', 'Balance of the current account'),
 
 \set ECHO none
 SELECT CASE task WHEN 'binary' THEN 'auc' WHEN 'multiclass' THEN 'accuracy' ELSE 'rmse' END AS metric,
+       CASE task WHEN 'regression' THEN 'ASC' ELSE 'DESC' END AS best_first,
+       CASE task WHEN 'regression' THEN 'DESC' ELSE 'ASC' END AS worst_first,
        :'model' || '/3' AS third
 FROM mlops.models WHERE model = :'model'
 \gset
@@ -230,21 +237,33 @@ WHERE b.attribute IN ('sex', 'age_band')
 \echo '--- 14. Bias: left out, because it must be known which groups of people are to be compared'
 \endif
 
+\set ECHO none
+SELECT format(E'$$CALL mlops.tune(%L, mlops.snapshot_query(''training_data''), label => %L, key => %L,\n'
+              '                                               space => ''{"max_depth": {"low": 1, "high": 6, "int": true}, "eta": {"low": 0.02, "high": 0.5, "log": true}, "colsample_bytree": [0.4, 0.7, 1]}'',\n'
+              '                                               trials => 20, metric => %L, seed => 7%s)$$', :'model', :'label', :'key', :'metric', :'positive_argument') AS tuning
+\gset
+\set QUIET on
+\ir :waiting
+\set QUIET off
+\set ECHO queries
+
 \echo
-\echo '--- 15. An experiment: a snapshot of the rows, with their hash; two runs from it, side by side; the better one again, to the same bits'
+\echo '--- 15. An experiment: a snapshot of the rows, with their hash; a job that tries 20 sets of parameters on it, watched from here; the winner once more, to the same bits'
 \echo
 SELECT mlops.snapshot('training_data', :'query', key => :'key', materialize => true, label => :'label');
 SELECT snapshot, rows, left(hash, 16) AS hash, classes, copy FROM mlops.snapshots;
-SET mlops.experiment = 'depth';
-SELECT t.model
-FROM (VALUES (2), (5)) d (depth), mlops.train(:'model', mlops.snapshot_query('training_data'), label => :'label', key => :'key', split => '{"test": 0.3}',
-                                              params => jsonb_build_object('max_depth', d.depth), rounds => 50, seed => 7:positive_argument) t;
-RESET mlops.experiment;
-SELECT c.kind, c.name, c."values"
-FROM mlops.compare_runs(VARIADIC ARRAY(SELECT run FROM mlops.experiment_runs WHERE experiment = 'depth' ORDER BY run)) c
-WHERE c.name IN ('model', 'data_hash', 'max_depth', :'metric') AND (c.same IS FALSE OR c.kind = 'data') ORDER BY c.kind, c.name;
-SELECT b.run, b.model, round(b.value::numeric, 4) AS :metric, r.same_artifact, r.same_data, left(r.recorded_sha256, 16) AS recorded_sha256, left(r.sha256, 16) AS sha256
-FROM mlops.best_run('depth', :'metric') b, mlops.repeat_run(b.run) r;
+SELECT mlops.schedule('tuning', 'manual', :tuning);
+SELECT mlops.run_job('tuning') AS run;
+CALL bank.wait_until('SELECT count(*) >= 5 FROM mlops.trials', seconds => 3600);
+SELECT kind, phase, done, expected, unit, metric FROM mlops.progress;
+CALL bank.wait_until($$SELECT status = 'finished' FROM mlops.searches$$, seconds => 3600);
+SELECT trial, parameters, round(value::numeric, 4) AS :metric FROM mlops.trials ORDER BY value :best_first LIMIT 3;
+SELECT c.name, c."values"[1] AS best, c."values"[2] AS worst
+FROM mlops.compare_runs((SELECT run FROM mlops.trials ORDER BY value :best_first LIMIT 1), (SELECT run FROM mlops.trials ORDER BY value :worst_first LIMIT 1)) c
+WHERE (c.kind = 'param' OR c.name = :'metric') AND NOT c.same ORDER BY c.kind DESC, c.name;
+SELECT s.trials, s.model || '/' || s.version AS winner, round((v.metrics->>:'metric')::numeric, 4) AS :metric,
+       r.same_artifact, r.same_data, left(r.recorded_sha256, 16) AS recorded_sha256, left(r.sha256, 16) AS sha256
+FROM mlops.searches s JOIN mlops.versions v USING (model, version), mlops.repeat_run(v.run) r;
 SELECT source, same, rows FROM mlops.verify_snapshot('training_data');
 
 \echo
@@ -269,3 +288,66 @@ WHERE seq = (SELECT min(seq) FROM mlops.audit_event WHERE action = 'alias.promot
 SELECT status, seq, detail FROM mlops.verify_audit();
 ROLLBACK;
 SELECT status, seq FROM mlops.verify_audit();
+
+\if :loans
+\echo
+\echo '--- 18. By itself: every 2 seconds jobs look for drift and bias in the new loans; these shift, and alerts, retraining and request come without anybody asking'
+\echo
+\connect - modeller
+ALTER TABLE bank.loans ADD decided_at timestamptz;
+SELECT mlops.create_monitor('new_loans', 'credit_risk', time_column => 'decided_at', window_length => '2 seconds', schedule => 'every 2 seconds', groups => '{sex}',
+                            source => $$SELECT l.*, CASE WHEN personal_status LIKE 'female%' THEN 'female' ELSE 'male' END AS sex,
+                                               mlops.predict('credit_risk', l) < 0.3 AS approved
+                                        FROM bank.loans l$$) AS monitor;
+SELECT mlops.add_check('new_loans', 'drift') AS drift,
+       mlops.add_check('new_loans', 'bias', '{"prediction": "approved", "privileged": ["male"], "metrics": ["disparate_impact"]}') AS bias;
+\echo '-- If drift fails, train again, with the new loans, too; the same rows as ever are held out.'
+SELECT mlops.add_retrain_rule('credit_risk', 'check', '{"check": 1, "times": 1}', schedule => 'every 2 seconds', reason => 'rule 5.1 of the model policy',
+                              query => $$SELECT * FROM bank.loans WHERE decided_at IS NULL OR mlops.split(loan_id, seed => 7) = 'train'$$) AS rule;
+\echo '-- The gate of step 12 compares versions that were trained by one query. A limit takes its place, which the checker has to approve.'
+SELECT mlops.add_gate('credit_risk', kind => 'metric', metric => 'auc', at_least => 0.78, reason => 'rule 4.4 of the model policy') AS gate;
+SELECT mlops.drop_gate(1, reason => 'rule 4.4 instead') AS request;
+\connect - checker
+SELECT mlops.approve(2, 'rule 4.4 seen');
+\connect - modeller
+\echo '-- New loans come, made of old ones that are not held out. Women ask for so many times the amount and the term.'
+CREATE PROCEDURE bank.new_loans(first bigint, times integer) LANGUAGE SQL AS $$
+    INSERT INTO bank.loans
+    SELECT n.*
+    FROM bank.loans l, jsonb_populate_record(l, jsonb_build_object('loan_id', first + loan_id, 'decided_at', now() + interval '3 seconds')) m,
+         jsonb_populate_record(m, CASE WHEN m.personal_status LIKE 'female%'
+                                       THEN jsonb_build_object('credit_amount', times * m.credit_amount, 'duration', times * m.duration) END) n
+    WHERE l.decided_at IS NULL AND mlops.split(l.loan_id, seed => 7) = 'train'
+$$;
+LISTEN mlops_alert;
+LISTEN mlops_retraining;
+CALL bank.new_loans(1000, times => 1);
+CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.check_results WHERE kind = 'bias' AND verdict = 'ok')$$);
+CALL bank.new_loans(2000, times => 3);
+CALL bank.wait_until($$SELECT EXISTS (SELECT FROM mlops.requests WHERE status = 'open')$$);
+SELECT dense_rank() OVER (ORDER BY window_start) AS "window", kind, metric, attribute, n, round(value::numeric, 3) AS value, verdict
+FROM mlops.check_results
+WHERE (attribute IN ('duration', 'credit_amount', 'score') OR kind = 'bias') AND verdict <> 'insufficient' ORDER BY window_start, id;
+SELECT mlops.grant_privilege('read', 'credit_risk', 'checker');
+\echo '-- The checker sees why, and what came of it.'
+\connect - checker
+SELECT q.id, q.version, q.alias, q.status, q.created_by, q.reason, e->>'attribute' AS attribute, e->>'metric' AS metric, round((e->>'value')::numeric, 3) AS value,
+       round((q.package #>> '{retraining,from_metrics,auc}')::numeric, 4) AS champion_auc, round((q.package #>> '{metrics,auc}')::numeric, 4) AS auc
+FROM mlops.requests q, jsonb_array_elements(q.package #> '{retraining,evidence,check_results}') e
+WHERE q.status = 'open' \gx
+SELECT mlops.approve(3, 'report 78 seen');
+\connect - modeller
+SELECT mlops.close_alert(id, 'the new champion knows such loans') FROM mlops.alerts WHERE kind = 'drift';
+SELECT mlops.acknowledge(id, 'on the agenda of the credit committee') FROM mlops.alerts WHERE kind = 'bias';
+SELECT kind, version, status, coalesce(close_comment, comment) AS comment FROM mlops.alerts ORDER BY id;
+SELECT DISTINCT job, cause, status FROM mlops.job_runs WHERE duration IS NOT NULL ORDER BY job;
+SELECT status, message, jobs, failing, silent, open_alerts FROM mlops.health();
+SELECT mlops.alter_monitor('new_loans', schedule => ''), mlops.drop_retrain_rule(1, reason => 'the demo ends');
+\connect - auditor
+SELECT action, version, alias, caller, reason FROM mlops.audit_log
+WHERE seq >= (SELECT min(seq) FROM mlops.audit_log WHERE action = 'alert.open') AND action ~ '^(alert|retraining|version|alias|request)' ORDER BY seq;
+SELECT status FROM mlops.verify_audit();
+\else
+\echo
+\echo '--- 18. By itself: left out, because it must be known which rows are new'
+\endif

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # readme.pl README OUTPUT: whether the text block of the README that begins with
 # a step of the demo is what the demo printed, but for lines in square brackets,
-# which stand for what was left out, and for times and hashes.  With
+# which stand for what was left out, and for times, hashes and process ids.  With
 # README_FILL=1 it rewrites the block: each stretch between two such lines from
 # its first line to its last ones, as the demo prints them now; where these
 # have changed themselves, it has to be edited.
@@ -15,6 +15,8 @@ sub stable
 {
 	my $line = shift;
 	$line =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00 */TIME /g;
+	$line =~ s/"\d{4}-\d\d-\d\dT[\d:.]+Z"/"TIME"/g;
+	$line =~ s/ PID \d+\.$/ PID./;
 	$line =~ s/(?<![0-9a-f.])[0-9a-f]{12,}(?![0-9a-f])/HASH/g;
 	$line =~ s/-{3,}/---/g;
 	$line =~ s/ +/ /g;

@@ -43,7 +43,7 @@ SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk/7', 'mon.lo
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '1 month 2 days')$$), 'ML059', 'months and days are not added');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '40 days', '1 month')$$), 'ML059', 'days are no multiple of months');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '5 hours', '2 hours')$$), 'ML059', 'no multiple');
-SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '1 second')$$), 'ML059', 'too short');
+SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', '0.5 seconds')$$), 'ML059', 'too short');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', 'mon.loan', 'at', time_zone => 'Mars')$$), '22023', 'no such time zone');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('m', 'mon_risk', NULL, 'at')$$), '22004', 'no source');
 SELECT is(pg_temp.try('mon_other', $$SELECT mlops.create_monitor('m', 'mon_risk', 'SELECT now() AS at', 'at')$$), '42501', 'a model on which one has no privilege');

@@ -7,7 +7,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(55);
+SELECT plan(56);
 
 CREATE ROLE ms_owner LOGIN; CREATE ROLE ms_other LOGIN; CREATE ROLE ms_modeller LOGIN;
 GRANT EXECUTE ON FUNCTION mlops.create_monitor, mlops.alter_monitor, mlops.drop_monitor, mlops.add_check, mlops.drop_check, mlops.run_monitor,
@@ -39,6 +39,10 @@ SET LOCAL mlops.debug_clock = '2026-01-08 10:00:00';
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('ms_bad', 'ms_risk', 'ms.loan', 'at', schedule => 'at noon')$$), 'ML060', 'no schedule');
 SELECT is(pg_temp.try('ms_other', $$SELECT mlops.create_monitor('ms_bad', 'ms_risk', 'ms.loan', 'at', schedule => 'every day')$$, true),
           '42501: permission denied to schedule monitor "ms_bad" ', 'who may not schedule does not by a monitor either');
+REVOKE EXECUTE ON FUNCTION mlops.run_monitor FROM ms_owner;
+SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('ms_bad', 'ms_risk', 'ms.loan', 'at', schedule => 'every day')$$, true),
+          '42501: permission denied to schedule monitor "ms_bad" ', 'nor who could not run it');
+GRANT EXECUTE ON FUNCTION mlops.run_monitor TO ms_owner;
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('ms_bad', 'ms_risk', 'ms.loan', 'at', label_wait => '-1 day')$$), '22023', 'nobody waits for the past');
 SELECT is((SELECT count(*) FROM mlops.jobs) + (SELECT count(*) FROM mlops.monitors), 0::bigint, 'neither is there');
 SELECT is(pg_temp.owner($$SELECT mlops.create_monitor('ms_day', 'ms_risk', 'ms.loan', 'at', label => 'bad', key => '{id}', groups => '{sex}', schedule => '15 3 * * *', time_zone => 'UTC') > 0$$), 'true', 'a monitor on schedule');

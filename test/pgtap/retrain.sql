@@ -159,13 +159,13 @@ SELECT is(pg_temp.check(:rule), format('(f,f)check %s has not failed for 2 windo
 SELECT is(pg_temp.owner($$SELECT mlops.run_monitor('ret_day', '2026-01-13 00:00+00')$$), 'fail', 'a third day');
 SELECT matches(pg_temp.check(:rule), '^\(f,f\)', 'is the first of new ones');
 SELECT is(pg_temp.owner(format($$SELECT mlops.alter_retrain_rule(%s, format('{"check": %%s, "times": 1}', %s)::jsonb, reason => 'sooner')$$, :rule, :drift)), '', 'one is enough');
-SELECT is(pg_temp.check(:rule), format('(t,f)check %s failed for 1 windows in a row; retraining %s goes on', :drift, :retraining), 'but people have not decided');
+SELECT is(pg_temp.check(:rule), format('(t,f)check %s failed for 1 window; retraining %s goes on', :drift, :retraining), 'but people have not decided');
 SELECT is(pg_temp.owner(format('SELECT mlops.approve(%s)', :request)), '42501', 'its owner may not');
 SELECT mlops.grant_privilege('approve', 'ret', 'ret_owner') \g /dev/null
 SELECT is(pg_temp.owner(format('SELECT mlops.approve(%s)', :request)), 'ML041', 'and cannot approve it');
 SELECT is(pg_temp.try('ret_boss', format('SELECT mlops.reject(%s, ''no'')', :request)), '', 'rejected');
 SELECT is((SELECT status FROM mlops.retrainings), 'rejected', 'as retrainings shows');
-SELECT is(pg_temp.check(:rule), format('(t,f)check %s failed for 1 windows in a row; not before 2026-02-04 10:00:00+00', :drift), 'not within the cooldown');
+SELECT is(pg_temp.check(:rule), format('(t,f)check %s failed for 1 window; not before 2026-02-04 10:00:00+00', :drift), 'not within the cooldown');
 SELECT pg_temp.clock('2026-02-04 10:00:00');
 SELECT is(pg_temp.owner($$SELECT mlops.run_monitor('ret_day', '2026-01-14 00:00+00')$$), 'ok', 'a day without drift');
 SELECT matches(pg_temp.check(:rule), '^\(t,t\)', 'after it, also if the check is ok again by then');
