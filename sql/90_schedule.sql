@@ -730,6 +730,23 @@ $$;
 COMMENT ON FUNCTION mlops._check_job(mlops.job) IS 'Error 22023 or 42602 if a job is not valid.';
 REVOKE ALL ON FUNCTION mlops._check_job(mlops.job) FROM PUBLIC;
 
+-- Jobs that monitors and retrainings make have names of their own, which nobody
+-- takes first: it would keep others' retrainings from being queued.
+CREATE FUNCTION mlops._check_job_name(name text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF name ~ '^(monitor|retraining|retrain rule) ' THEN
+        RAISE EXCEPTION 'name of a job is reserved: "%"', name
+            USING ERRCODE = 'reserved_name',
+                  DETAIL = 'Names that begin with "monitor ", "retraining " or "retrain rule " are those of jobs that these make.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mlops._check_job_name(text) IS 'Error 42939 if a name of a job is one that monitors or retrainings give.';
+REVOKE ALL ON FUNCTION mlops._check_job_name(text) FROM PUBLIC;
+
 CREATE FUNCTION mlops._make_job(kind text, name text, schedule text, command text, time_zone text DEFAULT NULL,
                                 timeout interval DEFAULT NULL, retries integer DEFAULT 3,
                                 retry_delay interval DEFAULT '10 seconds', overlap text DEFAULT 'skip',
@@ -800,6 +817,7 @@ CREATE FUNCTION mlops._schedule(name text, schedule text, command text, time_zon
     LANGUAGE SQL SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
+    SELECT mlops._check_job_name(name);
     SELECT j.next_run_at
     FROM mlops._make_job('sql', name, schedule, command, time_zone, timeout, retries, retry_delay, overlap, missed,
                          priority, max_failures, enabled, owner) j
@@ -817,7 +835,7 @@ CREATE FUNCTION mlops.schedule(name text, schedule text, command text, time_zone
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) IS
-    'Makes a job, an SQL command that runs by itself as its owner: on a schedule ("*/5 * * * *", "every 5 minutes", "once at 2027-01-31 18:00", "manual") in a time zone; returns the time of its first run; errors ML060, 42710, 42501, 22023, 22004 and 42602.';
+    'Makes a job, an SQL command that runs by itself as its owner: on a schedule ("*/5 * * * *", "every 5 minutes", "once at 2027-01-31 18:00", "manual") in a time zone; returns the time of its first run; errors ML060, 42710, 42501, 22023, 22004, 42602 and 42939.';
 REVOKE ALL ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) FROM PUBLIC;
 
 -- A job of a monitor does what the monitor says.
@@ -901,6 +919,9 @@ BEGIN
         j.owner := mlops._role(owner);
     END IF;
     PERFORM mlops._check_job(j);
+    IF j.name <> old.name THEN
+        PERFORM mlops._check_job_name(j.name);
+    END IF;
     IF (j.name, j.command, j.owner) <> (old.name, old.command, old.owner)
        AND mlops._monitor_of(j.id) IS NOT NULL THEN
         RAISE EXCEPTION 'job "%" is that of monitor "%"', old.name, mlops._monitor_of(j.id)
@@ -961,7 +982,7 @@ CREATE FUNCTION mlops.alter_job(name text, schedule text DEFAULT NULL, command t
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.alter_job(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text, text) IS
-    'Changes those properties of a job that are not NULL (a timeout or max_failures of 0 is none) and returns the time of its next run; enabled => true also forgets its failures; errors ML060, ML061, 42501, 42710, 22023 and 42602.';
+    'Changes those properties of a job that are not NULL (a timeout or max_failures of 0 is none) and returns the time of its next run; enabled => true also forgets its failures; errors ML060, ML061, 42501, 42710, 22023, 42602 and 42939.';
 REVOKE ALL ON FUNCTION mlops.alter_job(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text, text) FROM PUBLIC;
 
 -- Make the job of a monitor, change it, or with an empty schedule end it; a

@@ -175,7 +175,7 @@ mlops_choose_threshold(PG_FUNCTION_ARGS)
 		NullableDatum class = {0};
 
 		class.value = mlops_call_private("_positive_class", 1, find_types, &args[0], &isnull);
-		positive = psprintf("(r.%s::pg_catalog.text OPERATOR(pg_catalog.=) %s)", quote_identifier(label),
+		positive = psprintf("(mlops._as_text(r.%s) OPERATOR(pg_catalog.=) %s)", quote_identifier(label),
 							quote_literal_cstr(TextDatumGetCString(class.value)));
 	}
 
