@@ -372,8 +372,9 @@ BEGIN
                      WHERE a.key IN ('check', 'times', 'rows') AND a.value !~ '^[1-9][0-9]{0,17}$')
             THEN 'A check, times and rows are positive whole numbers.'
         WHEN (arguments->>'times')::bigint > 1000000 THEN 'It is so many times in a row, at most 1000000.'
-        WHEN EXISTS (SELECT FROM jsonb_each_text(arguments) a
-                     WHERE a.key = ANY (numbers) AND a.value::numeric <> 0 AND abs(a.value::numeric) NOT BETWEEN 1e-300 AND 1e300)
+        WHEN EXISTS (SELECT FROM jsonb_each(arguments) a
+                     WHERE CASE jsonb_typeof(a.value) WHEN 'number' THEN a.value::numeric END <> 0
+                       AND CASE jsonb_typeof(a.value) WHEN 'number' THEN abs(a.value::numeric) END NOT BETWEEN 1e-300 AND 1e300)
             THEN 'Numbers are 0 or from 1e-300 to 1e300 in size.' END;
     -- the casts below need what was checked above
     problem := CASE

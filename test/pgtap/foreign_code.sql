@@ -7,7 +7,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(26);
+SELECT plan(31);
 
 CREATE ROLE fc_owner LOGIN; CREATE ROLE fc_thief LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO fc_owner, fc_thief;
@@ -40,7 +40,7 @@ SELECT pg_temp.owner($$SELECT mlops.import_model('fc_risk', artifact) FROM file$
 SELECT pg_temp.owner($$SELECT count(*) FROM (SELECT mlops.set_profile('fc_risk/1', 'SELECT a FROM fcd.plain')) p$$) \g /dev/null
 SELECT pg_temp.owner($$SELECT mlops.promote('fc_risk/1', reason => 'r')$$) \g /dev/null
 
-SELECT is(pg_temp.owner('SELECT pg_catalog.max(g::text) FROM fcd.loan'), 'P0001: stolen from fc_owner', 'a cast runs the function of the type''s owner');
+SELECT is(pg_temp.owner('SELECT pg_catalog.max(g::text) FROM fcd.loan'), 'P0001: stolen from fc_owner ', 'a cast runs the function of the type''s owner');
 SELECT is(pg_temp.owner($$SELECT count(*) > 10 FROM mlops.$$ || report), 'true', report)
 FROM unnest(ARRAY[
     $$quality_report('SELECT * FROM fcd.loan')$$,
@@ -103,6 +103,13 @@ SELECT is(pg_temp.try('fc_thief', $$SELECT mlops.alter_job('mine', new_name => '
 SELECT is(pg_temp.owner(format($$SELECT mlops.add_check('fc', 'drift', fail => %s)$$, x)),
           '22023: invalid check of monitor "fc" Thresholds are finite numbers, 0 or from 1e-300 to 1e300 in size.', 'a threshold of ' || x)
 FROM unnest('{1e400,1e-400}'::text[]) x;
+
+
+SELECT is(pg_temp.owner(format($$SELECT mlops.add_retrain_rule('fc_risk', %s, reason => 'r')$$, x)), '22023: invalid retrain rule ' || problem, 'a rule: ' || x)
+FROM (VALUES ($$'performance', '{"check": 1, "metric": "auc", "at_least": 1e400}'$$, 'Numbers are 0 or from 1e-300 to 1e300 in size.'),
+             ($$'performance', '{"check": 1, "metric": "auc", "at_most": -1e-400}'$$, 'Numbers are 0 or from 1e-300 to 1e300 in size.'),
+             ($$'check', '{"check": 1, "times": 1000001}'$$, 'It is so many times in a row, at most 1000000.'),
+             ($$'age', '{"max_age": "1 day"}', cooldown => '178000000 years'$$, 'A cooldown is from 0 to 3660 days.')) v (x, problem);
 
 SELECT * FROM finish();
 ROLLBACK;
