@@ -7,7 +7,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(31);
+SELECT plan(39);
 
 CREATE ROLE fc_owner LOGIN; CREATE ROLE fc_thief LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO fc_owner, fc_thief;
@@ -110,6 +110,31 @@ FROM (VALUES ($$'performance', '{"check": 1, "metric": "auc", "at_least": 1e400}
              ($$'performance', '{"check": 1, "metric": "auc", "at_most": -1e-400}'$$, 'Numbers are 0 or from 1e-300 to 1e300 in size.'),
              ($$'check', '{"check": 1, "times": 1000001}'$$, 'It is so many times in a row, at most 1000000.'),
              ($$'age', '{"max_age": "1 day"}', cooldown => '178000000 years'$$, 'A cooldown is from 0 to 3660 days.')) v (x, problem);
+
+-- what jobs are is compared with the log; roles that are renamed keep what is theirs
+CREATE FUNCTION pg_temp.mismatches() RETURNS text LANGUAGE sql AS
+    $$ SELECT coalesce(string_agg(detail, ' ' ORDER BY detail), 'none') FROM mlops.verify_audit(checks => '{state}') WHERE status = 'STATE_MISMATCH' $$;
+SELECT pg_temp.owner($$SELECT mlops.schedule('fc job', 'every hour', 'SELECT 1', timeout => '1 month')$$) \g /dev/null
+SELECT is(pg_temp.mismatches(), 'none', 'a job is what the log says');
+SELECT pg_temp.owner($$SELECT mlops.alter_job('fc job', new_name => 'fc other', schedule => 'every day')$$) \g /dev/null
+SELECT is(pg_temp.mismatches(), 'none', 'also under another name');
+SELECT pg_temp.owner($$SELECT mlops.alter_monitor('fc', schedule => 'every day')$$) \g /dev/null
+ALTER ROLE fc_owner RENAME TO fc_renamed;
+CREATE FUNCTION pg_temp.follow_owners() RETURNS void LANGUAGE C AS '$libdir/mlops', 'mlops_private_call';
+SELECT pg_temp.follow_owners() \g /dev/null
+SELECT is((SELECT array_agg(DISTINCT owner_name) FROM (SELECT owner_name FROM mlops.job WHERE name ~ 'fc' UNION ALL SELECT owner_name FROM mlops.monitor WHERE name = 'fc') x
+           WHERE owner_name ~ '^fc'), '{fc_renamed}', 'the owner of jobs and monitors is renamed with the role');
+SELECT is(pg_temp.mismatches(), 'none', 'which the log knows');
+UPDATE mlops.job SET schedule = 'manual' WHERE name = 'monitor fc';
+SELECT matches(pg_temp.mismatches(), '^The job "monitor fc" is not what the log says: schedule is "manual", the log has "every day".$', 'a schedule that was changed in the table');
+UPDATE mlops.job SET schedule = 'every day' WHERE name = 'monitor fc';
+UPDATE mlops.job SET command = 'SELECT 2' WHERE name = 'fc other';
+SELECT matches(pg_temp.mismatches(), '^The job "fc other" is not what the log says: command', 'or a command');
+DELETE FROM mlops.job WHERE name = 'fc other';
+SELECT matches(pg_temp.mismatches(), 'job "fc other"', 'or a job that was removed there');
+INSERT INTO mlops.job (name, owner_name, schedule, time_zone, command, enabled, priority, overlap, missed, retries, retry_delay, created_at, created_by, changed_at)
+VALUES ('fc third', 'fc_renamed', 'manual', 'UTC', 'SELECT 1', true, 0, 'skip', 'skip', 0, '0', now(), 'fc_renamed', now());
+SELECT matches(pg_temp.mismatches(), 'job "fc third"', 'or added');
 
 SELECT * FROM finish();
 ROLLBACK;
