@@ -631,28 +631,29 @@ COMMENT ON FUNCTION mlops._purge_runs(timestamp with time zone) IS
     'Deletes up to 1000 runs that ended longer ago than mlops.job_run_retention; returns their number.';
 REVOKE ALL ON FUNCTION mlops._purge_runs(timestamp with time zone) FROM PUBLIC;
 
--- A dump knows owners by name, and where it is restored the former name may be
--- another role's: follow the renaming of roles.
+-- A dump knows owners by name, and where it is restored the name of a role that
+-- was renamed or dropped may be another one's, who would run what it wrote.
+-- Jobs of a role that is gone are not dumped.
 CREATE FUNCTION mlops._follow_owners() RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    why CONSTANT text := 'the role was renamed';
+    why CONSTANT text := 'the role was renamed or dropped';
     o mlops.monitor;
     r mlops.retrain_rule;
 BEGIN
     PERFORM mlops._change_job('job.alter', j, j.enabled, w.rolname, NULL, why, NULL)
     FROM mlops.job j JOIN pg_roles w ON w.oid = j.owner WHERE w.rolname <> j.owner_name;
-    FOR o IN SELECT x.* FROM mlops.monitor x JOIN pg_roles w ON w.oid = x.owner
-             WHERE w.rolname <> x.owner_name FOR NO KEY UPDATE OF x SKIP LOCKED LOOP
+    FOR o IN SELECT x.* FROM mlops.monitor x
+             WHERE x.owner <> 0 AND pg_get_userbyid(x.owner) <> x.owner_name FOR NO KEY UPDATE OF x SKIP LOCKED LOOP
         UPDATE mlops.monitor x SET owner_name = pg_get_userbyid(o.owner) WHERE x.id = o.id;
         PERFORM mlops._audit(action => 'monitor.alter', model => m.name, subject => x.id::text, reason => why,
                              state_before => mlops._monitor_state(o), state_after => mlops._monitor_state(x))
         FROM mlops.monitor x JOIN mlops.model m ON m.id = x.model_id WHERE x.id = o.id;
     END LOOP;
-    FOR r IN SELECT x.* FROM mlops.retrain_rule x JOIN pg_roles w ON w.oid = x.owner
-             WHERE w.rolname <> x.owner_name FOR NO KEY UPDATE OF x SKIP LOCKED LOOP
+    FOR r IN SELECT x.* FROM mlops.retrain_rule x
+             WHERE x.owner <> 0 AND pg_get_userbyid(x.owner) <> x.owner_name FOR NO KEY UPDATE OF x SKIP LOCKED LOOP
         UPDATE mlops.retrain_rule x SET owner_name = pg_get_userbyid(r.owner) WHERE x.id = r.id;
         PERFORM mlops._audit(action => 'retrain_rule.alter', model => m.name, subject => x.id::text, reason => why,
                              state_before => mlops._retrain_rule_state(r), state_after => mlops._retrain_rule_state(x))
@@ -660,7 +661,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION mlops._follow_owners() IS 'Corrects the names of owners of jobs, monitors and retrain rules whose role was renamed.';
+COMMENT ON FUNCTION mlops._follow_owners() IS 'Corrects the names of owners of jobs, monitors and retrain rules whose role was renamed, or dropped.';
 REVOKE ALL ON FUNCTION mlops._follow_owners() FROM PUBLIC;
 
 --

@@ -7,7 +7,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(39);
+SELECT plan(41);
 
 CREATE ROLE fc_owner LOGIN; CREATE ROLE fc_thief LOGIN;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mlops TO fc_owner, fc_thief;
@@ -125,6 +125,12 @@ SELECT pg_temp.follow_owners() \g /dev/null
 SELECT is((SELECT array_agg(DISTINCT owner_name) FROM (SELECT owner_name FROM mlops.job WHERE name ~ 'fc' UNION ALL SELECT owner_name FROM mlops.monitor WHERE name = 'fc') x
            WHERE owner_name ~ '^fc'), '{fc_renamed}', 'the owner of jobs and monitors is renamed with the role');
 SELECT is(pg_temp.mismatches(), 'none', 'which the log knows');
+SAVEPOINT gone;
+UPDATE mlops.monitor SET owner = 4242 WHERE name = 'fc';
+SELECT pg_temp.follow_owners() \g /dev/null
+SELECT is((SELECT owner_name FROM mlops.monitor WHERE name = 'fc'), 'unknown (OID=4242)', 'a dump has no name of a role that was dropped, which another one could have then');
+SELECT is(pg_temp.mismatches(), 'none', 'which the log knows, too');
+ROLLBACK TO gone;
 UPDATE mlops.job SET schedule = 'manual' WHERE name = 'monitor fc';
 SELECT matches(pg_temp.mismatches(), '^The job "monitor fc" is not what the log says: schedule is "manual", the log has "every day".$', 'a schedule that was changed in the table');
 UPDATE mlops.job SET schedule = 'every day' WHERE name = 'monitor fc';

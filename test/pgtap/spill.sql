@@ -3,7 +3,7 @@
 BEGIN;
 SELECT plan(5);
 
-CREATE TEMPORARY TABLE score AS SELECT i % 2 = 0 AS label, ((i * 7919) % 100003)::float8 AS score FROM generate_series(1, 600000) i;
+CREATE TEMPORARY TABLE score AS SELECT i % 2 = 0 AS label, ((i * 7919::bigint) % 100003)::float8 AS score FROM generate_series(1, 600000) i;
 SET LOCAL work_mem = '64kB';
 SET LOCAL max_parallel_workers_per_gather = 0;
 CREATE FUNCTION pg_temp.files() RETURNS bigint LANGUAGE sql AS
