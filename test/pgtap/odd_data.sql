@@ -139,7 +139,7 @@ SELECT results_eq($$SELECT feature, verdict, problem FROM mlops.drift_report('od
 
 -- times are looked at in the days of which profiles are
 CREATE TEMPORARY TABLE times AS SELECT date '2026-01-05' + id % 300 AS d, timestamp '2026-01-05 07:11:13.7' + id % 300 * interval '7 hours' AS t, at, y FROM base;
-SELECT mlops.train('odd_times', 'SELECT * FROM times', 'y', rounds => 2) \g /dev/null
+SELECT mlops.train('odd_times', 'SELECT * FROM times', 'y', rounds => 2, split => '{}') \g /dev/null
 SELECT is((SELECT count(*) FROM mlops.quality_report('SELECT * FROM times', 'odd_times/1') WHERE metric IN ('out_of_range', 'outliers') AND value = 0), 6::bigint,
           'dates and times are within the range of their profile');
 SELECT is((SELECT min(value) FROM mlops.quality_report('SELECT d + 3000 AS d, t + interval ''3000 days'' AS t, at + interval ''3000 days'' AS at, y FROM times', 'odd_times/1')
