@@ -69,8 +69,9 @@ CREATE TABLE mlops.version (
     missing double precision CHECK (missing OPERATOR(pg_catalog.<>) 'NaN'),
     classes text[],
     metrics jsonb,
+    calibration jsonb,
     source text NOT NULL
-        CHECK (source OPERATOR(pg_catalog.=) ANY (ARRAY['train', 'import'])),
+        CHECK (source OPERATOR(pg_catalog.=) ANY (ARRAY['train', 'import', 'calibrate'])),
     run_id bigint,
     description text,
     created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -78,10 +79,26 @@ CREATE TABLE mlops.version (
     caller name NOT NULL,
     UNIQUE (model_id, version),
     CHECK (artifact_sha256 OPERATOR(pg_catalog.=) mlops.artifact_sha256(artifact)),
-    CHECK ((source OPERATOR(pg_catalog.=) 'train') OPERATOR(pg_catalog.=) (run_id IS NOT NULL))
+    CHECK ((source OPERATOR(pg_catalog.=) 'train') OPERATOR(pg_catalog.=) (run_id IS NOT NULL)),
+    CHECK ((source OPERATOR(pg_catalog.=) 'calibrate') OPERATOR(pg_catalog.=) (calibration IS NOT NULL))
 );
 COMMENT ON TABLE mlops.version IS
     'Private: one immutable row per version of a model; views mlops.versions and mlops.describe().';
+
+CREATE SEQUENCE mlops.threshold_id_seq;
+CREATE TABLE mlops.threshold (
+    id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.threshold_id_seq'::pg_catalog.regclass),
+    version_id bigint NOT NULL,
+    threshold float8 NOT NULL,
+    query text NOT NULL,
+    label text NOT NULL,
+    record jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    created_by name NOT NULL,
+    caller name NOT NULL
+);
+CREATE INDEX threshold_version_id_idx ON mlops.threshold (version_id);
+COMMENT ON TABLE mlops.threshold IS 'Private: thresholds that were chosen for versions, the last one counts; view mlops.thresholds.';
 
 CREATE TABLE mlops.alias (
     model_id bigint NOT NULL,
@@ -143,6 +160,8 @@ SELECT pg_catalog.pg_extension_config_dump('mlops.run', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.version', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.version_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('mlops.threshold', '');
+SELECT pg_catalog.pg_extension_config_dump('mlops.threshold_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.alias', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.alias_change', '');
 SELECT pg_catalog.pg_extension_config_dump('mlops.alias_change_id_seq', '');
@@ -173,13 +192,15 @@ CREATE TRIGGER set_role BEFORE INSERT ON mlops.privilege
     FOR EACH ROW EXECUTE FUNCTION mlops._set_role();
 ALTER TABLE mlops.privilege ENABLE ALWAYS TRIGGER set_role;
 
-REVOKE ALL ON mlops.model, mlops.run, mlops.version, mlops.alias, mlops.alias_change, mlops.privilege FROM PUBLIC;
+REVOKE ALL ON mlops.model, mlops.run, mlops.version, mlops.threshold, mlops.alias, mlops.alias_change, mlops.privilege FROM PUBLIC;
 
 -- What was recorded stays as it was recorded.  ALWAYS: also under
 -- session_replication_role = replica.
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.run
     FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.version
+    FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.threshold
     FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.alias_change
     FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
@@ -188,6 +209,7 @@ CREATE TRIGGER refuse_change BEFORE DELETE OR TRUNCATE ON mlops.model
 ALTER TABLE mlops.model ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE mlops.run ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE mlops.version ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE mlops.threshold ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE mlops.alias_change ENABLE ALWAYS TRIGGER refuse_change;
 
 --
@@ -528,6 +550,15 @@ REVOKE ALL ON FUNCTION mlops.set_scoring_policy(text, text, text, text) FROM PUB
 -- Versions
 --
 
+CREATE FUNCTION mlops._threshold_of(version_id bigint) RETURNS mlops.threshold
+    LANGUAGE SQL STABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.* FROM mlops.threshold t WHERE t.version_id = _threshold_of.version_id ORDER BY t.id DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION mlops._threshold_of(bigint) IS 'The threshold of a version, the last that was chosen; NULL if none was.';
+REVOKE ALL ON FUNCTION mlops._threshold_of(bigint) FROM PUBLIC;
+
 -- Called before work that ends in a new version, so that it fails before it
 -- costs anything; _register_version() asks again.
 CREATE FUNCTION mlops._check_register(model text, task text) RETURNS void
@@ -559,9 +590,9 @@ COMMENT ON FUNCTION mlops._check_register(text, text) IS
     'Error unless the caller may add a version with this task to a model that exists or not.';
 REVOKE ALL ON FUNCTION mlops._check_register(text, text) FROM PUBLIC;
 
-CREATE FUNCTION mlops._register_version(model text, task text, artifact mlops.artifact, signature jsonb,
-                                        classes text[], metrics jsonb, source text, description text,
-                                        run jsonb, missing double precision) RETURNS integer
+CREATE FUNCTION mlops._add_version(model text, task text, artifact mlops.artifact, signature jsonb,
+                                   classes text[], metrics jsonb, source text, description text,
+                                   run jsonb, missing double precision, calibration jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -597,20 +628,23 @@ BEGIN
     END IF;
 
     INSERT INTO mlops.version (model_id, version, artifact, artifact_sha256, info, signature, missing, classes,
-                               metrics, source, run_id, description, created_by, caller)
+                               metrics, calibration, source, run_id, description, created_by, caller)
     VALUES (target, new_version, artifact, mlops.artifact_sha256(artifact),
             mlops.artifact_info(artifact) - 'features', mlops._check_signature(signature, artifact), missing, classes,
-            metrics, source, new_run, description, session_user, mlops._caller())
+            metrics, calibration, source, new_run, description, session_user, mlops._caller())
     RETURNING id INTO new_id;
-    INSERT INTO mlops.golden_row (version_id, number, features, margins)
-    SELECT new_id, g.number, g.features, g.margins FROM mlops._golden_rows(artifact) g;
+    INSERT INTO mlops.golden_row (version_id, number, features, margins, score)
+    SELECT new_id, g.number, g.features, g.margins, mlops._calibrated(calibration, g.margins[1])
+    FROM mlops._golden_rows(artifact) g;
 
     PERFORM mlops._note_identity();
     PERFORM mlops._audit(action => 'version.register', model => model, version => new_version,
                          artifact_sha256 => mlops.artifact_sha256(artifact),
                          state_after => mlops._version_state(new_id),
                          relied_on => CASE WHEN new_run IS NOT NULL
-                                           THEN jsonb_build_array(jsonb_build_object('run', new_run)) END,
+                                           THEN jsonb_build_array(jsonb_build_object('run', new_run))
+                                           WHEN calibration IS NOT NULL
+                                           THEN jsonb_build_array(jsonb_build_object('version', calibration->'version')) END,
                          signature_sha256 => (SELECT sha256(convert_to(v.signature::text, 'UTF8'))
                                               FROM mlops.version v WHERE v.id = new_id),
                          library_version => (SELECT concat_ws(' ', v.info->>'library', v.info->>'library_version')
@@ -618,8 +652,22 @@ BEGIN
     RETURN new_version;
 END
 $$;
-COMMENT ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision) IS
+COMMENT ON FUNCTION mlops._add_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision, jsonb) IS
     'Adds a version to a model, which it creates if it is absent, and its run; returns the number of the version.';
+REVOKE ALL ON FUNCTION mlops._add_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION mlops._register_version(model text, task text, artifact mlops.artifact, signature jsonb,
+                                        classes text[], metrics jsonb, source text, description text,
+                                        run jsonb, missing double precision) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN mlops._add_version(model, task, artifact, signature, classes, metrics, source, description, run, missing, NULL);
+END
+$$;
+COMMENT ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision) IS
+    'The same for a version without a calibration.';
 REVOKE ALL ON FUNCTION mlops._register_version(text, text, mlops.artifact, jsonb, text[], jsonb, text, text, jsonb, double precision) FROM PUBLIC;
 
 -- The signature in its canonical form; an error if it does not fit the file.
@@ -724,6 +772,8 @@ AS $$
                'scoring_policy', jsonb_build_object('missing_columns', m.missing_columns,
                                                     'unseen_categories', m.unseen_categories),
                'metrics', v.metrics,
+               'calibration', v.calibration - '{margins,values}'::text[],
+               'threshold', (SELECT t.threshold FROM mlops._threshold_of(v.id) t),
                'source', v.source,
                'run', (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'started_at', r.started_at,
                                                  'finished_at', r.finished_at) || (r.record - 'hold_out')
@@ -786,11 +836,13 @@ CREATE VIEW mlops.versions WITH (security_barrier) AS
            pg_catalog.encode(v.artifact_sha256, 'hex') AS sha256,
            v.description,
            v.created_at,
-           v.created_by
+           v.created_by,
+           v.calibration OPERATOR(pg_catalog.->>) 'method' AS calibration,
+           (v.calibration OPERATOR(pg_catalog.->>) 'version')::integer AS calibration_of
     FROM mlops.version v JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) v.model_id
     WHERE mlops.has_privilege(m.name, 'any');
 COMMENT ON VIEW mlops.versions IS
-    'Versions of models on which the viewer has any privilege: aliases, the number that stands for a missing value, metrics, size in bytes, sha256 of the model file.';
+    'Versions of models on which the viewer has any privilege: aliases, the number that stands for a missing value, metrics, size in bytes, sha256 of the model file, method of calibration and the version whose margins it calibrates.';
 
 CREATE VIEW mlops.aliases WITH (security_barrier) AS
     SELECT m.name AS model, a.alias, v.version, a.changed_at, a.changed_by

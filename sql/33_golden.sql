@@ -8,6 +8,7 @@ CREATE TABLE mlops.golden_row (
     number integer NOT NULL CHECK (number OPERATOR(pg_catalog.>=) 0),
     features double precision[] NOT NULL,
     margins double precision[] NOT NULL,
+    score double precision,
     source text,
     added_at timestamp with time zone,
     added_by name,
@@ -34,19 +35,25 @@ COMMENT ON FUNCTION mlops._golden_rows(mlops.artifact) IS
 REVOKE ALL ON FUNCTION mlops._golden_rows(mlops.artifact) FROM PUBLIC;
 
 CREATE FUNCTION mlops._compare_golden(version_id bigint, model text, version integer,
-                                      artifact mlops.artifact, sha256 bytea) RETURNS integer
-    LANGUAGE C STABLE STRICT PARALLEL SAFE
+                                      artifact mlops.artifact, sha256 bytea, calibration jsonb) RETURNS integer
+    LANGUAGE C STABLE PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'mlops_golden_check_sql';
-COMMENT ON FUNCTION mlops._compare_golden(bigint, text, integer, mlops.artifact, bytea) IS
-    'Number of golden rows of a version to all of which its artifact gives the stored margins; errors ML012 and ML013.';
-REVOKE ALL ON FUNCTION mlops._compare_golden(bigint, text, integer, mlops.artifact, bytea) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._compare_golden(bigint, text, integer, mlops.artifact, bytea, jsonb) IS
+    'Number of golden rows of a version to all of which its artifact gives the stored margins, and its calibration the stored scores; errors ML012 and ML013.';
+REVOKE ALL ON FUNCTION mlops._compare_golden(bigint, text, integer, mlops.artifact, bytea, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION mlops._calibrated(calibration jsonb, margin double precision) RETURNS double precision
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'mlops_calibrated_sql';
+COMMENT ON FUNCTION mlops._calibrated(jsonb, double precision) IS
+    'The probability of the positive class that a stored calibration makes of a margin; PUBLIC may run it, as it measures calibrations with the rights of who made them; error XX001.';
 
 -- Reads the artifact anew, whatever is cached.
 CREATE FUNCTION mlops._check_golden(version_id bigint) RETURNS integer
     LANGUAGE SQL STABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT mlops._compare_golden(v.id, m.name, v.version, v.artifact, v.artifact_sha256)
+    SELECT mlops._compare_golden(v.id, m.name, v.version, v.artifact, v.artifact_sha256, v.calibration)
     FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id
     WHERE v.id = version_id
 $$;
@@ -59,7 +66,8 @@ CREATE FUNCTION mlops._golden_digest(version_id bigint) RETURNS text
     LANGUAGE SQL STABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT encode(sha256(string_agg(int4send(g.number) || array_send(g.features) || array_send(g.margins),
+    SELECT encode(sha256(string_agg(int4send(g.number) || array_send(g.features) || array_send(g.margins)
+                                    || coalesce(float8send(g.score), ''),
                                     '' ORDER BY g.number)), 'hex')
     FROM mlops.golden_row g
     WHERE g.version_id = _golden_digest.version_id AND g.added_by IS NULL
@@ -76,7 +84,8 @@ CREATE FUNCTION mlops._golden_row_state(version_id bigint, number integer) RETUR
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
-               'sha256', encode(sha256(array_send(g.features) || array_send(g.margins)), 'hex'),
+               'sha256', encode(sha256(array_send(g.features) || array_send(g.margins)
+                                        || coalesce(float8send(g.score), '')), 'hex'),
                'source', g.source,
                'added_at', mlops._utc(g.added_at),
                'added_by', g.added_by)
@@ -134,8 +143,10 @@ BEGIN
             USING ERRCODE = 'program_limit_exceeded',
                   DETAIL = format('The limit is %s, because all are scored whenever the version is loaded.', most);
     END IF;
-    INSERT INTO mlops.golden_row (version_id, number, features, margins, source, added_at, added_by)
-    VALUES (target, new_number, given.features, given.margins, source, clock_timestamp(), session_user);
+    INSERT INTO mlops.golden_row (version_id, number, features, margins, score, source, added_at, added_by)
+    VALUES (target, new_number, given.features, given.margins,
+            mlops._calibrated((SELECT v.calibration FROM mlops.version v WHERE v.id = target), given.margins[1]),
+            source, clock_timestamp(), session_user);
     PERFORM mlops._audit(action => 'golden_row.add', model => mlops.model_name(model),
                          version => (SELECT v.version FROM mlops.version v WHERE v.id = target),
                          subject => new_number::text,
@@ -157,13 +168,13 @@ COMMENT ON FUNCTION mlops.add_golden_row(mlops.modelref, jsonb, double precision
 REVOKE ALL ON FUNCTION mlops.add_golden_row(mlops.modelref, jsonb, double precision[], text) FROM PUBLIC;
 
 CREATE VIEW mlops.golden_rows WITH (security_barrier) AS
-    SELECT m.name AS model, v.version, g.number, g.features, g.margins, g.source, g.added_at, g.added_by
+    SELECT m.name AS model, v.version, g.number, g.features, g.margins, g.source, g.added_at, g.added_by, g.score
     FROM mlops.golden_row g
     JOIN mlops.version v ON v.id OPERATOR(pg_catalog.=) g.version_id
     JOIN mlops.model m ON m.id OPERATOR(pg_catalog.=) v.model_id
     WHERE mlops.has_privilege(m.name, 'read');
 COMMENT ON VIEW mlops.golden_rows IS
-    'Golden rows of models on which the viewer has privilege read: features in the order of the signature (a category as its code, NULL is missing) and the raw margins that the version must give; those of the registration have no added_by.';
+    'Golden rows of models on which the viewer has privilege read: features in the order of the signature (a category as its code, NULL is missing) and the raw margins that the version must give, and the score that its calibration makes of them, NULL without one; those of the registration have no added_by.';
 GRANT SELECT ON mlops.golden_rows TO PUBLIC;
 
 --
@@ -178,6 +189,7 @@ CREATE FUNCTION mlops._verify_model(model mlops.modelref, OUT item text, OUT ver
 AS $$
 DECLARE
     target mlops.version;
+    origin text;
     actual bytea;
     expected integer;
     compared integer;
@@ -186,7 +198,11 @@ DECLARE
     failure_detail text;
 BEGIN
     SELECT v.* INTO STRICT target FROM mlops.version v WHERE v.id = mlops._resolve(model, 'read');
-    FOREACH item IN ARRAY '{artifact,structure,signature,"golden rows",library}'::text[] LOOP
+    SELECT v.source INTO origin FROM mlops.version v
+    WHERE v.model_id = target.model_id
+      AND v.version = coalesce((target.calibration->>'version')::integer, target.version);
+    FOREACH item IN ARRAY '{artifact,structure,signature,"golden rows",library}'::text[]
+                          || CASE WHEN target.calibration IS NOT NULL THEN '{calibration}'::text[] END LOOP
         BEGIN
             CASE item
             WHEN 'artifact' THEN
@@ -215,13 +231,24 @@ BEGIN
             WHEN 'library' THEN
                 detail := format('%s %s; %s', target.info->>'library', target.info->>'library_version',
                                  CASE WHEN compared IS NULL THEN 'golden rows do not show what it gave'
-                                      WHEN target.source = 'train' THEN
+                                      WHEN origin = 'train' THEN
                                           'it gave the golden rows the same margins when it trained the model'
                                       WHEN added > 0 THEN
                                           'golden rows from elsewhere have the same margins here'
                                       ELSE 'no margins of its own are known: add some with mlops.add_golden_row()' END);
                 verdict := CASE WHEN compared IS NULL THEN 'fail'
-                                WHEN target.source = 'train' OR added > 0 THEN 'pass' ELSE 'unknown' END;
+                                WHEN origin = 'train' OR added > 0 THEN 'pass' ELSE 'unknown' END;
+            WHEN 'calibration' THEN
+                detail := format('%s of the margins of version %s, fitted with %s rows; %s', target.calibration->>'method',
+                                 target.calibration->>'version', target.calibration->>'rows',
+                                 CASE WHEN compared IS NULL THEN 'golden rows do not show what it gave'
+                                      ELSE 'it gives the golden rows the scores that it gave' END);
+                verdict := CASE WHEN compared IS NOT NULL
+                                     AND EXISTS (SELECT FROM mlops.version b
+                                                 WHERE b.model_id = target.model_id
+                                                   AND b.version = (target.calibration->>'version')::integer
+                                                   AND b.artifact_sha256 = target.artifact_sha256)
+                                THEN 'pass' ELSE 'fail' END;
             END CASE;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, failure_detail = PG_EXCEPTION_DETAIL;
@@ -240,4 +267,4 @@ CREATE FUNCTION mlops.verify_model(model mlops.modelref, OUT item text, OUT verd
     LANGUAGE C STABLE STRICT PARALLEL UNSAFE ROWS 5 COST 100000
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.verify_model(mlops.modelref) IS
-    'Checks a version as it is stored, whatever is cached: hash of the model file, its structure, signature, golden rows bit for bit, and the library that made it; a row for each with pass, fail, or unknown where nothing is known to compare with; needs privilege read; errors ML001 to ML003 and 42501.';
+    'Checks a version as it is stored, whatever is cached: hash of the model file, its structure, signature, golden rows bit for bit, the library that made it, and the calibration if it has one; a row for each with pass, fail, or unknown where nothing is known to compare with; needs privilege read; errors ML001 to ML003 and 42501.';

@@ -81,59 +81,59 @@ COMMENT ON FUNCTION mlops.predict_margin(mlops.modelref, jsonb) IS
 
 -- What if: the same with other values for some features.  The planner leaves
 -- these calls on a row as they are.
-CREATE FUNCTION mlops.predict(model mlops.modelref, "row" record, changes jsonb) RETURNS double precision
+CREATE FUNCTION mlops.predict(model mlops.modelref, "row" record, changes jsonb, calibrated boolean DEFAULT true) RETURNS double precision
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_row';
-COMMENT ON FUNCTION mlops.predict(mlops.modelref, record, jsonb) IS
-    'The predicted value, or the probability of the positive class (0 to 1), of a row in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a multiclass model.';
+COMMENT ON FUNCTION mlops.predict(mlops.modelref, record, jsonb, boolean) IS
+    'The predicted value, or the probability of the positive class (0 to 1), of a row in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a multiclass model.';
 
-CREATE FUNCTION mlops.predict(model mlops.modelref, features double precision[], changes jsonb) RETURNS double precision
+CREATE FUNCTION mlops.predict(model mlops.modelref, features double precision[], changes jsonb, calibrated boolean DEFAULT true) RETURNS double precision
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_array';
-COMMENT ON FUNCTION mlops.predict(mlops.modelref, double precision[], jsonb) IS
-    'The predicted value, or the probability of the positive class (0 to 1), of an array of the features in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a multiclass model.';
+COMMENT ON FUNCTION mlops.predict(mlops.modelref, double precision[], jsonb, boolean) IS
+    'The predicted value, or the probability of the positive class (0 to 1), of an array of the features in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a multiclass model.';
 
-CREATE FUNCTION mlops.predict(model mlops.modelref, features jsonb, changes jsonb) RETURNS double precision
+CREATE FUNCTION mlops.predict(model mlops.modelref, features jsonb, changes jsonb, calibrated boolean DEFAULT true) RETURNS double precision
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_jsonb';
-COMMENT ON FUNCTION mlops.predict(mlops.modelref, jsonb, jsonb) IS
-    'The predicted value, or the probability of the positive class (0 to 1), of a JSON object in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a multiclass model.';
+COMMENT ON FUNCTION mlops.predict(mlops.modelref, jsonb, jsonb, boolean) IS
+    'The predicted value, or the probability of the positive class (0 to 1), of a JSON object in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a multiclass model.';
 
-CREATE FUNCTION mlops.predict_class(model mlops.modelref, "row" record, changes jsonb) RETURNS text
+CREATE FUNCTION mlops.predict_class(model mlops.modelref, "row" record, changes jsonb, calibrated boolean DEFAULT true) RETURNS text
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_class_row';
-COMMENT ON FUNCTION mlops.predict_class(mlops.modelref, record, jsonb) IS
-    'The name of the likeliest class, as mlops.predict_class() without changes gives it, of a row in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a regression.';
+COMMENT ON FUNCTION mlops.predict_class(mlops.modelref, record, jsonb, boolean) IS
+    'The name of the likeliest class, as mlops.predict_class() without changes gives it, of a row in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a regression.';
 
-CREATE FUNCTION mlops.predict_class(model mlops.modelref, features double precision[], changes jsonb) RETURNS text
+CREATE FUNCTION mlops.predict_class(model mlops.modelref, features double precision[], changes jsonb, calibrated boolean DEFAULT true) RETURNS text
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_class_array';
-COMMENT ON FUNCTION mlops.predict_class(mlops.modelref, double precision[], jsonb) IS
-    'The name of the likeliest class, as mlops.predict_class() without changes gives it, of an array of the features in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a regression.';
+COMMENT ON FUNCTION mlops.predict_class(mlops.modelref, double precision[], jsonb, boolean) IS
+    'The name of the likeliest class, as mlops.predict_class() without changes gives it, of an array of the features in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a regression.';
 
-CREATE FUNCTION mlops.predict_class(model mlops.modelref, features jsonb, changes jsonb) RETURNS text
+CREATE FUNCTION mlops.predict_class(model mlops.modelref, features jsonb, changes jsonb, calibrated boolean DEFAULT true) RETURNS text
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_class_jsonb';
-COMMENT ON FUNCTION mlops.predict_class(mlops.modelref, jsonb, jsonb) IS
-    'The name of the likeliest class, as mlops.predict_class() without changes gives it, of a JSON object in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a regression.';
+COMMENT ON FUNCTION mlops.predict_class(mlops.modelref, jsonb, jsonb, boolean) IS
+    'The name of the likeliest class, as mlops.predict_class() without changes gives it, of a JSON object in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a regression.';
 
-CREATE FUNCTION mlops.predict_proba(model mlops.modelref, "row" record, changes jsonb) RETURNS double precision[]
+CREATE FUNCTION mlops.predict_proba(model mlops.modelref, "row" record, changes jsonb, calibrated boolean DEFAULT true) RETURNS double precision[]
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_proba_row';
-COMMENT ON FUNCTION mlops.predict_proba(mlops.modelref, record, jsonb) IS
-    'The probability of each class (0 to 1), in the order of the classes in mlops.versions, of a row in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a model without probabilities.';
+COMMENT ON FUNCTION mlops.predict_proba(mlops.modelref, record, jsonb, boolean) IS
+    'The probability of each class (0 to 1), in the order of the classes in mlops.versions, of a row in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a model without probabilities.';
 
-CREATE FUNCTION mlops.predict_proba(model mlops.modelref, features double precision[], changes jsonb) RETURNS double precision[]
+CREATE FUNCTION mlops.predict_proba(model mlops.modelref, features double precision[], changes jsonb, calibrated boolean DEFAULT true) RETURNS double precision[]
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_proba_array';
-COMMENT ON FUNCTION mlops.predict_proba(mlops.modelref, double precision[], jsonb) IS
-    'The probability of each class (0 to 1), in the order of the classes in mlops.versions, of an array of the features in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a model without probabilities.';
+COMMENT ON FUNCTION mlops.predict_proba(mlops.modelref, double precision[], jsonb, boolean) IS
+    'The probability of each class (0 to 1), in the order of the classes in mlops.versions, of an array of the features in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a model without probabilities.';
 
-CREATE FUNCTION mlops.predict_proba(model mlops.modelref, features jsonb, changes jsonb) RETURNS double precision[]
+CREATE FUNCTION mlops.predict_proba(model mlops.modelref, features jsonb, changes jsonb, calibrated boolean DEFAULT true) RETURNS double precision[]
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support
     AS 'MODULE_PATHNAME', 'mlops_predict_proba_jsonb';
-COMMENT ON FUNCTION mlops.predict_proba(mlops.modelref, jsonb, jsonb) IS
-    'The probability of each class (0 to 1), in the order of the classes in mlops.versions, of a JSON object in which the features that changes, a JSON object, names have its values; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a model without probabilities.';
+COMMENT ON FUNCTION mlops.predict_proba(mlops.modelref, jsonb, jsonb, boolean) IS
+    'The probability of each class (0 to 1), in the order of the classes in mlops.versions, of a JSON object in which the features that changes, a JSON object, names have its values, {} for none; without the calibration and threshold of a calibrated version if calibrated is false; needs privilege score; errors ML001 to ML003, 42501 and ML020, also for a key that is no feature, error ML021 for a model without probabilities.';
 
 CREATE FUNCTION mlops.predict_margin(model mlops.modelref, "row" record, changes jsonb) RETURNS double precision[]
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 SUPPORT mlops._predict_support

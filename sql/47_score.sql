@@ -58,6 +58,6 @@ CREATE VIEW mlops.progress WITH (security_barrier) AS
            p.job, p.run, p.monitor, p."check", p.window_start, p.window_end
     FROM mlops.progress() p;
 COMMENT ON VIEW mlops.progress IS
-    'What is running now in this database: scoring runs, trainings and monitors with their phase, how many rows, rounds or checks are done and expected, the last metric, the run of a job that does it, and of a monitor the check in hand with its window; those of the viewer''s own roles, or all for members of pg_read_all_stats; empty if mlops is not preloaded.';
+    'What is running now in this database: scoring runs, trainings, cross-validations, searches and monitors with their phase, how many rows, rounds, folds, trials or checks are done and expected, the last metric, the run of a job that does it, and of a monitor the check in hand with its window; those of the viewer''s own roles, or all for members of pg_read_all_stats; empty if mlops is not preloaded.';
 
 GRANT SELECT ON mlops.progress TO PUBLIC;

@@ -469,7 +469,7 @@ CREATE VIEW mlops._run_metric WITH (security_barrier) AS
                   THEN r.record OPERATOR(pg_catalog.->) 'history' END) h (line),
          LATERAL pg_catalog.unnest((pg_catalog.string_to_array(h.line, E'\t'))[2:]) e (entry)
     -- what users write into the record of another run could be any text
-    WHERE r.kind OPERATOR(pg_catalog.=) 'train'
+    WHERE r.kind OPERATOR(pg_catalog.=) ANY (ARRAY['train', 'cross_validation', 'trial'])
     UNION ALL
     SELECT m.run_id, NULL, m.name, m.step, m.value, m.logged_at FROM mlops.run_metric m;
 COMMENT ON VIEW mlops._run_metric IS 'Private: metrics of all runs, by step.';
@@ -776,27 +776,6 @@ REVOKE ALL ON FUNCTION mlops.repeat_run(bigint) FROM PUBLIC;
 --
 -- Thresholds
 --
-CREATE SEQUENCE mlops.threshold_id_seq;
-CREATE TABLE mlops.threshold (
-    id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.threshold_id_seq'::pg_catalog.regclass),
-    version_id bigint NOT NULL,
-    threshold float8 NOT NULL,
-    query text NOT NULL,
-    label text NOT NULL,
-    record jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    created_by name NOT NULL,
-    caller name NOT NULL
-);
-CREATE INDEX threshold_version_id_idx ON mlops.threshold (version_id);
-COMMENT ON TABLE mlops.threshold IS 'Private: thresholds that were chosen for versions, the last one counts; view mlops.thresholds.';
-SELECT pg_catalog.pg_extension_config_dump('mlops.threshold', '');
-SELECT pg_catalog.pg_extension_config_dump('mlops.threshold_id_seq', '');
-REVOKE ALL ON mlops.threshold FROM PUBLIC;
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON mlops.threshold
-    FOR EACH STATEMENT EXECUTE FUNCTION mlops._refuse_change();
-ALTER TABLE mlops.threshold ENABLE ALWAYS TRIGGER refuse_change;
-
 CREATE FUNCTION mlops._share(part bigint, whole bigint) RETURNS float8
     LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -830,32 +809,73 @@ $$;
 COMMENT ON FUNCTION mlops._positive_class(mlops.modelref) IS 'The class whose probability a binary version predicts.';
 REVOKE ALL ON FUNCTION mlops._positive_class(mlops.modelref) FROM PUBLIC;
 
-CREATE FUNCTION mlops._register_threshold(model mlops.modelref, query text, label text, record jsonb) RETURNS void
+-- Put a threshold in force.  The model is locked.
+CREATE FUNCTION mlops._apply_threshold(version_id bigint, chosen jsonb, reason text, change_ref text,
+                                       relied_on jsonb DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    former jsonb := mlops._threshold_state(version_id);
+BEGIN
+    INSERT INTO mlops.threshold (version_id, threshold, query, label, record, created_by, caller)
+    VALUES (version_id, (chosen->'record'->'chosen'->>'threshold')::float8, chosen->>'query', chosen->>'label',
+            chosen->'record', session_user, mlops._caller());
+    PERFORM mlops._audit(action => 'threshold.choose', model => m.name, version => v.version,
+                         reason => _apply_threshold.reason, change_ref => _apply_threshold.change_ref,
+                         artifact_sha256 => v.artifact_sha256, state_before => former,
+                         state_after => mlops._threshold_state(v.id), relied_on => _apply_threshold.relied_on)
+    FROM mlops.version v JOIN mlops.model m ON m.id = v.model_id
+    WHERE v.id = _apply_threshold.version_id;
+END
+$$;
+COMMENT ON FUNCTION mlops._apply_threshold(bigint, jsonb, text, text, jsonb) IS
+    'Puts the threshold of a version in force and records it.';
+REVOKE ALL ON FUNCTION mlops._apply_threshold(bigint, jsonb, text, text, jsonb) FROM PUBLIC;
+
+-- A version that decides already, through an alias or its traffic, has another
+-- threshold only as the policy of that alias wants it; of several, the strictest.
+CREATE FUNCTION mlops._register_threshold(model mlops.modelref, query text, label text, record jsonb, reason text,
+                                          change_ref text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    target_model bigint := mlops._lock_model(mlops.model_name(model));
     target bigint := mlops._resolve(model, 'manage');
+    chosen jsonb := jsonb_build_object('query', query, 'label', label, 'record', record);
+    in_charge record;
 BEGIN
-    INSERT INTO mlops.threshold (version_id, threshold, query, label, record, created_by, caller)
-    VALUES (target, (record->'chosen'->>'threshold')::float8, query, label, record, session_user, mlops._caller());
-    PERFORM mlops._audit(action => 'threshold.choose', model => mlops.model_name(model),
-                         version => (SELECT v.version FROM mlops.version v WHERE v.id = target),
-                         state_after => record);
+    SELECT c.alias, (mlops._policy_of(target_model, c.alias)->'approvals')::integer AS approvals INTO in_charge
+    FROM (SELECT a.alias FROM mlops.alias a WHERE a.version_id = target
+          UNION
+          SELECT t.alias FROM mlops.traffic t JOIN mlops.version v ON v.id = target
+          WHERE t.model_id = target_model AND (v.version = ANY (t.versions) OR v.version = t.shadow)) c
+    ORDER BY 2 DESC, 1 LIMIT 1;
+    IF in_charge.approvals > 0 THEN
+        PERFORM mlops._check_reason(reason);
+        RETURN mlops._open_request(target_model, 'threshold', in_charge.alias, target, chosen, reason, change_ref);
+    END IF;
+    PERFORM mlops._note_identity();
+    PERFORM mlops._apply_threshold(target, chosen, reason, change_ref);
+    PERFORM mlops._sweep_requests(target_model);
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION mlops._register_threshold(mlops.modelref, text, text, jsonb) IS 'Records the threshold that was chosen for a version.';
-REVOKE ALL ON FUNCTION mlops._register_threshold(mlops.modelref, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION mlops._register_threshold(mlops.modelref, text, text, jsonb, text, text) IS
+    'Puts the threshold that was chosen for a version in force, or opens a request to and returns its id.';
+REVOKE ALL ON FUNCTION mlops._register_threshold(mlops.modelref, text, text, jsonb, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mlops.choose_threshold(model mlops.modelref, query text, label text, cost jsonb DEFAULT NULL,
-                                       maximize text DEFAULT NULL, at_least jsonb DEFAULT NULL)
+                                       maximize text DEFAULT NULL, at_least jsonb DEFAULT NULL,
+                                       reason text DEFAULT NULL, change_ref text DEFAULT NULL)
     RETURNS TABLE(threshold float8, tp bigint, fp bigint, tn bigint, fn bigint, "precision" float8, recall float8,
                   specificity float8, f1 float8, accuracy float8, cost_total float8)
     LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1
     AS 'MODULE_PATHNAME', 'mlops_choose_threshold';
-COMMENT ON FUNCTION mlops.choose_threshold(mlops.modelref, text, text, jsonb, text, jsonb) IS
-    'Score from which on an answer of a binary version is positive, by least cost of tp, fp, tn and fn, or by the highest precision, recall, specificity, f1 or accuracy with least values of others, on the rows of a query; it is recorded with the version, whose model the caller manages; errors ML021, 22023, 42501 and 42703.';
-REVOKE ALL ON FUNCTION mlops.choose_threshold(mlops.modelref, text, text, jsonb, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION mlops.choose_threshold(mlops.modelref, text, text, jsonb, text, jsonb, text, text) IS
+    'Score from which on an answer of a binary version is positive, by least cost of tp, fp, tn and fn, or by the highest precision, recall, specificity, f1 or accuracy with least values of others, on the rows of a query; it is recorded with the version, whose model the caller manages, and mlops.predict_class() decides by it; for a version in charge of an alias whose policy wants approvals it opens a request, with the reason, which is mandatory then; errors ML021, ML042, 22004, 22023, 42501, 42703 and 55000.';
+REVOKE ALL ON FUNCTION mlops.choose_threshold(mlops.modelref, text, text, jsonb, text, jsonb, text, text) FROM PUBLIC;
 
 CREATE VIEW mlops.thresholds WITH (security_barrier) AS
     SELECT m.name AS model, v.version, t.threshold, t.record, t.query, t.label, t.created_at, t.created_by

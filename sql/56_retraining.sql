@@ -13,11 +13,13 @@ CREATE FUNCTION mlops._train_statement(model text, record jsonb, query text, des
 AS $$
     SELECT format('SELECT t.version FROM mlops.train(model => %1$L, query => %2$L, label => %3$L, params => %4$L,
                        key => %5$L, split => %6$L, rounds => %7$s, early_stopping_rounds => %8$s, seed => %9$s,
-                       class_weight => %10$L, positive => %11$L, features => %12$L::pg_catalog.text[], description => %13$L) t',
+                       class_weight => %10$L, positive => %11$L, features => %12$L::pg_catalog.text[], description => %13$L,
+                       sample => %14$s, matrix => %15$L) t',
                   model, query, record->>'label', record->'arguments'->'params', record->>'key', record->'arguments'->'split',
                   record->'rounds'->>'asked', record->'rounds'->>'early_stopping', record->>'seed',
                   nullif(record->'arguments'->'class_weight', 'null'), record->'arguments'->>'positive',
-                  ARRAY(SELECT jsonb_array_elements_text(record->'features')), description)
+                  ARRAY(SELECT jsonb_array_elements_text(record->'features')), description,
+                  coalesce(record->>'sample', '1'), coalesce(record->>'matrix', 'exact'))
 $$;
 COMMENT ON FUNCTION mlops._train_statement(text, jsonb, text, text) IS
     'Statement that trains a version of a model as the record of a run says, with the rows of a query.';

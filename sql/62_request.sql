@@ -113,7 +113,7 @@ CREATE TABLE mlops.request (
     id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('mlops.request_id_seq'::pg_catalog.regclass),
     model_id bigint NOT NULL,
     kind text NOT NULL
-        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'policy', 'resume', 'gate', 'traffic'])),
+        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'policy', 'resume', 'gate', 'traffic', 'threshold'])),
     alias text NOT NULL,
     version_id bigint,
     package jsonb NOT NULL,
@@ -135,7 +135,7 @@ CREATE TABLE mlops.request (
     alias_change_id bigint UNIQUE,
     CHECK ((status OPERATOR(pg_catalog.=) ANY (ARRAY['open', 'approved'])) OPERATOR(pg_catalog.=) (ended_at IS NULL)),
     CHECK ((ended_at IS NULL) OPERATOR(pg_catalog.=) (ended_by IS NULL)),
-    CHECK ((kind OPERATOR(pg_catalog.=) 'promotion') OPERATOR(pg_catalog.=) (version_id IS NOT NULL)),
+    CHECK ((kind OPERATOR(pg_catalog.=) ANY (ARRAY['promotion', 'threshold'])) OPERATOR(pg_catalog.=) (version_id IS NOT NULL)),
     CHECK ((kind OPERATOR(pg_catalog.=) 'promotion' AND status OPERATOR(pg_catalog.=) 'executed')
            OPERATOR(pg_catalog.=) (alias_change_id IS NOT NULL)),
     CHECK (expires_at OPERATOR(pg_catalog.>) created_at)
@@ -229,6 +229,8 @@ AS $$
                                                                'unseen_categories', m.unseen_categories),
                           'classes', v.classes,
                           'metrics', v.metrics,
+                          'calibration_sha256', mlops._digest(v.calibration::text),
+                          'threshold', (SELECT t.threshold FROM mlops._threshold_of(v.id) t),
                           'gates', mlops._package_gates(m.id, alias, v.id),
                           'previous_version', (SELECT p.version FROM mlops.alias a
                                                JOIN mlops.version p ON p.id = a.version_id
@@ -244,6 +246,14 @@ AS $$
                          WHERE g.model_id = m.id AND g.alias = _package.alias AND g.dropped_at IS NULL),
                'after', after)
            WHEN 'traffic' THEN mlops._package_traffic(m.id, alias, after)
+           WHEN 'threshold' THEN (
+               SELECT jsonb_build_object(
+                          'version', v.version,
+                          'artifact_sha256', encode(v.artifact_sha256, 'hex'),
+                          'calibration_sha256', mlops._digest(v.calibration::text),
+                          'before', (SELECT t.threshold FROM mlops._threshold_of(v.id) t),
+                          'after', after)
+               FROM mlops.version v WHERE v.id = _package.version_id)
            WHEN 'resume' THEN jsonb_build_object(
                'suspension', (SELECT s.id FROM mlops.suspension s WHERE s.model_id = m.id AND s.ended_at IS NULL))
            END
@@ -568,6 +578,9 @@ BEGIN
         PERFORM mlops._check_traffic(request.model_id, request.alias, request.package->'after', request.change_ref);
         PERFORM mlops._apply_traffic(request.model_id, request.alias, request.package->'after',
                                      request.reason, request.change_ref, relied_on);
+    WHEN 'threshold' THEN
+        PERFORM mlops._apply_threshold(request.version_id, request.package->'after', request.reason, request.change_ref,
+                                       relied_on);
     WHEN 'resume' THEN
         PERFORM mlops._end_suspension(request.model_id, request.reason, request.change_ref, request.id, relied_on);
     END CASE;

@@ -22,7 +22,7 @@ BEGIN
     FOR item IN
         SELECT * FROM (VALUES
             ('trainer', '{}'::text[],
-             '{create_model,train,import_model,add_golden_row,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[] ||
+             '{create_model,train,cross_validate,tune,import_model,add_golden_row,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[] ||
              '{snapshot,verify_snapshot,drop_snapshot,leakage_report,create_experiment,add_run,log_run,log_metric,note_run,tag_run,finish_run,repeat_run,choose_threshold,score,score_batches,set_profile,profile_windows}'::text[] ||
              '{create_monitor,alter_monitor,drop_monitor,add_check,drop_check,run_monitor,backfill_monitor,acknowledge,close_alert}',
              'makes versions of models, which it owns, and asks for promotions'),

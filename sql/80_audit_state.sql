@@ -53,6 +53,7 @@ AS $$
                'missing', v.missing,
                'classes', v.classes,
                'metrics', v.metrics,
+               'calibration_sha256', mlops._digest(v.calibration::text),
                'golden_sha256', mlops._golden_digest(v.id),
                'source', v.source,
                'run', (SELECT jsonb_build_object(
@@ -83,6 +84,38 @@ AS $$
 $$;
 COMMENT ON FUNCTION mlops._state_version() IS 'States of all versions.';
 REVOKE ALL ON FUNCTION mlops._state_version() FROM PUBLIC;
+
+--
+-- Thresholds.  A digest of all that were chosen is there for changes of earlier rows.
+--
+CREATE FUNCTION mlops._threshold_state(version_id bigint) RETURNS jsonb
+    LANGUAGE SQL STABLE STRICT
+    SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$
+    SELECT jsonb_build_object(
+               'threshold', (SELECT t.threshold FROM mlops._threshold_of(_threshold_state.version_id) t),
+               'choices', count(*),
+               'history_sha256', mlops._digest(string_agg(
+                   jsonb_build_array(t.id, t.threshold, t.query, t.label, t.record, extract(epoch FROM t.created_at),
+                                     t.created_by, t.caller)::text, E'\n' ORDER BY t.id)))
+    FROM mlops.threshold t WHERE t.version_id = _threshold_state.version_id
+    HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION mlops._threshold_state(bigint) IS
+    'State of the threshold of a version by the id of its row, and of those that it had; NULL if none was chosen.';
+REVOKE ALL ON FUNCTION mlops._threshold_state(bigint) FROM PUBLIC;
+
+CREATE FUNCTION mlops._state_threshold() RETURNS TABLE (model text, version integer, alias text, subject text, state jsonb)
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.name, v.version, NULL::text, NULL::text, mlops._threshold_state(t.version_id)
+    FROM (SELECT DISTINCT x.version_id FROM mlops.threshold x) t
+    LEFT JOIN mlops.version v ON v.id = t.version_id
+    LEFT JOIN mlops.model m ON m.id = v.model_id
+$$;
+COMMENT ON FUNCTION mlops._state_threshold() IS 'States of the thresholds of all versions.';
+REVOKE ALL ON FUNCTION mlops._state_threshold() FROM PUBLIC;
 
 --
 -- Aliases.  One that was dropped goes on to have a state, without a version:
@@ -344,7 +377,7 @@ AS $$
           FROM (VALUES ('audit_event', 56), ('checkpoint', 56), ('version', 56), ('run', 56), ('alias_change', 56),
                        ('model', 40), ('policy', 40), ('suspension', 40), ('safety_action', 40), ('identity', 56),
                        ('request', 40), ('approval', 56), ('measurement', 56), ('card', 40), ('gate', 40),
-                       ('traffic', 40), ('golden_row', 56),
+                       ('traffic', 40), ('golden_row', 56), ('threshold', 56),
                        ('profile_column', 56),
                        ('snapshot', 48), ('snapshot_name', 40), ('snapshot_column', 48),
                        ('experiment', 40), ('experiment_run', 40), ('run_metric', 56), ('run_note', 56), ('threshold', 56),

@@ -21,9 +21,12 @@ BEGIN
         'model', mlops._model_state(m.id) || jsonb_build_object('name', m.name),
         'card', (SELECT mlops._card_state(c) FROM mlops.card c WHERE c.model_id = m.id),
         'version', mlops._version_state(v.id)
-                   || jsonb_build_object('version', v.version, 'artifact', v.info, 'features', v.signature),
+                   || jsonb_build_object('version', v.version, 'artifact', v.info, 'features', v.signature,
+                                         'calibration', v.calibration, 'threshold', mlops._threshold_state(v.id)),
         'checks', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.item COLLATE "C") FROM mlops.verify_model(mlops._reference(target)) c),
-        'lineage', (SELECT r.record FROM mlops.run r WHERE r.id = v.run_id),
+        -- a calibration has the model file of another version
+        'lineage', (SELECT r.record FROM mlops.version b JOIN mlops.run r ON r.id = b.run_id
+                    WHERE b.model_id = m.id AND b.version = coalesce((v.calibration->>'version')::integer, v.version)),
         'measurements', (SELECT coalesce(jsonb_agg(mlops._measurement_state(k) || jsonb_build_object('id', k.id) ORDER BY k.id), '[]')
                          FROM mlops.measurement k WHERE k.version_id = v.id),
         'aliases', (SELECT coalesce(jsonb_object_agg(a.alias, jsonb_build_object(

@@ -13,7 +13,7 @@ CREATE FUNCTION mlops._html(content text) RETURNS text
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT replace(replace(replace(replace(replace(coalesce(content, '–'), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;')
+    SELECT coalesce(replace(replace(replace(replace(replace(content, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'), '&#8211;')
 $$;
 COMMENT ON FUNCTION mlops._html(text) IS 'Text as HTML shows it, in an element or in an attribute; a dash for NULL.';
 
@@ -30,13 +30,13 @@ CREATE FUNCTION mlops._figure(value float8) RETURNS text
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN value IS NULL THEN '–'
+    SELECT CASE WHEN value IS NULL THEN '&#8211;'
                 WHEN value IN ('NaN', 'Infinity', '-Infinity') THEN value::text
                 WHEN abs(value) >= 1000 THEN trim_scale(round(value::numeric, 1))::text
                 WHEN abs(value) >= 0.001 OR value = 0 THEN trim_scale(round(value::numeric, 4))::text
                 ELSE ltrim(to_char(value, '0.00EEEE')) END
 $$;
-COMMENT ON FUNCTION mlops._figure(float8) IS 'A figure for people: at most four decimals, a dash for NULL.';
+COMMENT ON FUNCTION mlops._figure(float8) IS 'A figure for people, as HTML: at most four decimals, a dash for NULL.';
 
 CREATE FUNCTION mlops._interval_figure(value float8, lower float8, upper float8) RETURNS text
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
@@ -51,15 +51,15 @@ CREATE FUNCTION mlops._instant(value timestamp with time zone) RETURNS text
     LANGUAGE SQL STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(to_char(value AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), '–')
+    SELECT to_char(value AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
 $$;
-COMMENT ON FUNCTION mlops._instant(timestamp with time zone) IS 'A time for people, in UTC.';
+COMMENT ON FUNCTION mlops._instant(timestamp with time zone) IS 'A time for people, in UTC; NULL for NULL.';
 
 CREATE FUNCTION mlops._verdict(verdict text) RETURNS text
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN verdict IS NULL THEN '–'
+    SELECT CASE WHEN verdict IS NULL THEN '&#8211;'
                 WHEN verdict IN ('ok', 'warn', 'fail', 'insufficient') THEN format('<span class="v %s">%1$s</span>', verdict)
                 ELSE mlops._html(verdict) END
 $$;
@@ -83,7 +83,7 @@ CREATE FUNCTION mlops._html_row(VARIADIC cells text[]) RETURNS text
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '<tr><td>' || array_to_string(cells, '</td><td>', '–') || '</td></tr>'
+    SELECT '<tr><td>' || array_to_string(cells, '</td><td>', '&#8211;') || '</td></tr>'
 $$;
 COMMENT ON FUNCTION mlops._html_row(text[]) IS 'A row of a table; cells are HTML.';
 
@@ -384,7 +384,7 @@ BEGIN
     SELECT string_agg(mlops._svg_timeline(k.title, k.times, k.figures, k.thresholds, k.verdicts, a.opened), '' ORDER BY k.place)
                FILTER (WHERE k.place <= plots AND k.windows > 1),
            string_agg(mlops._html_row(mlops._html(k.kind), mlops._html_name(k.metric), mlops._html_name(k.attribute), mlops._html_name(k."group"),
-                                      mlops._figure(k.value), mlops._figure(k.threshold), mlops._verdict(k.verdict), coalesce(k.n::text, '–'),
+                                      mlops._figure(k.value), mlops._figure(k.threshold), mlops._verdict(k.verdict), coalesce(k.n::text, '&#8211;'),
                                       format('%s of %s', k.failed, k.windows), coalesce(mlops._svg_spark(k.figures), ''),
                                       coalesce(mlops._svg_histograms(k.definition->'bins'->'reference', k.definition->'bins'->'current'), '')), '' ORDER BY k.place)
                FILTER (WHERE k.place <= lines),
@@ -437,7 +437,7 @@ BEGIN
             jsonb_build_array('enabled', o.enabled), jsonb_build_array('last window ended', mlops._instant(o.last_window_end)))))
         || mlops._html_section('Checks', mlops._html_table('Checks', '{number,kind,arguments,warn,fail,"at least rows","on failure"}',
             (SELECT string_agg(mlops._html_row(c.id::text, mlops._html(c.kind), mlops._html_name(c.arguments::text), mlops._figure(c.warn::float8), mlops._figure(c.fail::float8),
-                                               coalesce(c.min_rows::text, '–'), mlops._html(c.on_failure)), '' ORDER BY c.id)
+                                               coalesce(c.min_rows::text, '&#8211;'), mlops._html(c.on_failure)), '' ORDER BY c.id)
              FROM mlops.monitor_checks c WHERE c.monitor = monitor_html.monitor)))
         || mlops._html_section('Results', mlops._report_monitor(monitor, since, 12, 100)));
 END
@@ -527,7 +527,7 @@ BEGIN
             '{of,role,metric,value,p,threshold,verdict,rows,distribution}',
             (SELECT string_agg(mlops._html_row(mlops._html_name(x->>'feature'), mlops._html(x->>'role'), mlops._html(x->>'method'), mlops._figure((x->>'value')::float8),
                                                mlops._figure((x->>'p_value')::float8), mlops._figure((x->>'threshold')::float8),
-                                               mlops._verdict(x->>'verdict') || coalesce(' ' || mlops._html(x->>'problem'), ''), coalesce(x->>'n_current', '–'),
+                                               mlops._verdict(x->>'verdict') || coalesce(' ' || mlops._html(x->>'problem'), ''), coalesce(x->>'n_current', '&#8211;'),
                                                coalesce(mlops._svg_histograms(x->'definition'->'bins'->'reference', x->'definition'->'bins'->'current'), '')), ''
                                ORDER BY (x->>'value')::float8 DESC NULLS LAST)
              FROM jsonb_array_elements(found_rows) x)));
@@ -562,7 +562,7 @@ BEGIN
     END LOOP;
 
     body := body || mlops._html_section('Promotions', mlops._html_table('Aliases of the model over time', '{at,alias,action,from,to,by,reason,change}',
-            (SELECT string_agg(mlops._html_row(mlops._instant(h.changed_at), mlops._html_name(h.alias), mlops._html(h.action), coalesce(h.previous_version::text, '–'), coalesce(h.version::text, '–'),
+            (SELECT string_agg(mlops._html_row(mlops._instant(h.changed_at), mlops._html_name(h.alias), mlops._html(h.action), coalesce(h.previous_version::text, '&#8211;'), coalesce(h.version::text, '&#8211;'),
                                                mlops._html_name(h.changed_by), mlops._html_name(h.reason), mlops._html_name(h.change_ref)), '' ORDER BY h.id DESC)
              FROM (SELECT * FROM mlops.alias_history h WHERE h.model = name ORDER BY h.id DESC LIMIT 100) h)),
         mlops._html_table('Requests for this version', '{number,kind,alias,status,opened,by,approvals,reason,comment}',
@@ -575,7 +575,7 @@ BEGIN
             checked := '<p>The log has more than 300,000 events, which a page does not wait for: run mlops.verify_audit().</p>';
         ELSE
             SELECT mlops._html_table('What mlops.verify_audit() says', '{status,event,detail}',
-                                     string_agg(mlops._html_row(mlops._html(a.status), coalesce(a.seq::text, '–'), mlops._html_name(a.detail)), ''))
+                                     string_agg(mlops._html_row(mlops._html(a.status), coalesce(a.seq::text, '&#8211;'), mlops._html_name(a.detail)), ''))
             INTO checked FROM mlops.verify_audit() a;
         END IF;
     ELSE

@@ -1,14 +1,22 @@
 -- file: sql/96_plot.sql
--- Plots in text, for psql: bars of Unicode blocks, an eighth of a place exact.
+-- Plots in text, for psql: bars of Unicode blocks, an eighth of a place exact,
+-- and plainer ones in databases of other encodings.  This file itself is ASCII,
+-- as it is installed in all of them.
 
 CREATE FUNCTION mlops._bar(share float8, width integer) RETURNS text
-    LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT repeat('█', e.eighths / 8) || CASE WHEN e.eighths % 8 > 0 THEN substr('▏▎▍▌▋▊▉', e.eighths % 8, 1) ELSE '' END
-    FROM (SELECT round((8 * width * least(greatest(share, 0), 1))::numeric)::integer AS eighths) e
+DECLARE
+    eighths integer := round((8 * width * least(greatest(share, 0), 1))::numeric);
+BEGIN
+    IF getdatabaseencoding() <> 'UTF8' THEN
+        RETURN repeat('#', round(eighths / 8.0)::integer);
+    END IF;
+    RETURN repeat(chr(9608), eighths / 8) || CASE WHEN eighths % 8 > 0 THEN chr(9616 - eighths % 8) ELSE '' END;
+END
 $$;
-COMMENT ON FUNCTION mlops._bar(float8, integer) IS 'A bar of blocks for a share of a width, NULL for NULL.';
+COMMENT ON FUNCTION mlops._bar(float8, integer) IS 'A bar of blocks for a share of a width, of # where the database has no blocks; NULL for NULL.';
 
 CREATE FUNCTION mlops._require_plot(what text, size integer, least_size integer, greatest_size integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -24,7 +32,7 @@ COMMENT ON FUNCTION mlops._require_plot(text, integer, integer, integer) IS 'Err
 
 CREATE FUNCTION mlops.plot_histogram("values" float8[], bins integer DEFAULT 10, width integer DEFAULT 40)
     RETURNS TABLE(lower float8, upper float8, n bigint, bar text)
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -48,7 +56,7 @@ COMMENT ON FUNCTION mlops.plot_histogram(float8[], integer, integer) IS
 
 CREATE FUNCTION mlops.plot_histogram(sketch mlops.sketch, bins integer DEFAULT 10, width integer DEFAULT 40)
     RETURNS TABLE(lower float8, upper float8, n bigint, bar text)
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -72,6 +80,11 @@ CREATE FUNCTION mlops.plot_roc(model mlops.modelref, width integer DEFAULT 40, h
 AS $$
 DECLARE
     d jsonb := mlops.describe(model);
+    dot text := '*';
+    diagonal text := '.';
+    vertical text := '|';
+    corner text := '+';
+    horizontal text := '-';
     points jsonb := (SELECT r.record->'hold_out'->'points' FROM mlops.runs r WHERE r.id = (d->'run'->>'id')::bigint);
 BEGIN
     PERFORM mlops._require_plot('width', width, 2, 1000), mlops._require_plot('height', height, 2, 1000);
@@ -80,6 +93,13 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'It was not trained here, has no test rows of both classes, or predicts no two classes.',
                   HINT = 'Compute one from rows: SELECT mlops.roc(label, score, 100) FROM ...';
+    END IF;
+    IF getdatabaseencoding() = 'UTF8' THEN
+        dot := chr(9679);
+        diagonal := chr(183);
+        vertical := chr(9474);
+        corner := chr(9492);
+        horizontal := chr(9472);
     END IF;
     RETURN QUERY
     WITH point AS (
@@ -94,11 +114,11 @@ BEGIN
                          (SELECT p.x, p.y FROM point p WHERE p.x >= c / (width - 1)::float8 ORDER BY p.x, p.y DESC LIMIT 1) g), 1))::numeric)::integer AS level
         FROM generate_series(0, width - 1) c
     )
-    SELECT CASE r WHEN height - 1 THEN '1 ' WHEN 0 THEN '0 ' ELSE '  ' END || '│' ||
-           string_agg(CASE WHEN c.level = r THEN '●' WHEN round(((height - 1) * c.c / (width - 1)::float8)::numeric)::integer = r THEN '·' ELSE ' ' END, '' ORDER BY c.c)
+    SELECT CASE r WHEN height - 1 THEN '1 ' WHEN 0 THEN '0 ' ELSE '  ' END || vertical ||
+           string_agg(CASE WHEN c.level = r THEN dot WHEN round(((height - 1) * c.c / (width - 1)::float8)::numeric)::integer = r THEN diagonal ELSE ' ' END, '' ORDER BY c.c)
     FROM generate_series(0, height - 1) r CROSS JOIN columns c
     GROUP BY r ORDER BY r DESC;
-    RETURN NEXT '  └' || repeat('─', width);
+    RETURN NEXT '  ' || corner || repeat(horizontal, width);
     RETURN NEXT '   0' || lpad('1', width - 1);
     RETURN NEXT format('   true positive rate over false positive rate, AUC %s', mlops._figure((d->'metrics'->>'auc')::float8));
 END

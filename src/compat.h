@@ -134,4 +134,13 @@ extern int	no_such_variable
 #define mlops_system_user() (MyProcPort != NULL ? MyProcPort->authn_id : NULL)
 #endif
 
+/* since 16 one says whether the value is to be a copy, which it always was before */
+#if PG_VERSION_NUM >= 160000
+#define mlops_tuplesort_getdatum(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, true, value, isnull, NULL)
+#else
+#define mlops_tuplesort_getdatum(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
 #endif							/* MLOPS_COMPAT_H */

@@ -36,6 +36,7 @@ int			mlops_shared_cache_size = 262144;
 int			mlops_train_memory_limit = 4194304;
 int			mlops_train_threads = 1;
 int			mlops_train_nice = 5;
+int			mlops_train_max_processes = 4;
 char	   *mlops_experiment = NULL;
 char	   *mlops_asserted_user = NULL;
 bool		mlops_protect_records = true;
@@ -135,6 +136,14 @@ mlops_guc_init(void)
 							&mlops_train_nice,
 							5, 0, 19,
 							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlops.train_max_processes",
+							"Training processes that may run at the same time in all databases together.",
+							"Other trainings wait for their turn.",
+							&mlops_train_max_processes,
+							4, 1, 1024,
+							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomStringVariable("mlops.asserted_user",

@@ -13,6 +13,7 @@ extern int	mlops_shared_cache_size;	/* kB; 0 is off */
 extern int	mlops_train_memory_limit;	/* kB */
 extern int	mlops_train_threads;
 extern int	mlops_train_nice;
+extern int	mlops_train_max_processes;
 extern char *mlops_asserted_user;
 extern bool mlops_protect_records;
 extern char *mlops_checkpoint_command;

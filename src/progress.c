@@ -49,7 +49,9 @@ PG_FUNCTION_INFO_V1(mlops_progress);
 static const char *const work_names[] = {
 	[MLOPS_WORK_SCORE] = "score",
 	[MLOPS_WORK_TRAIN] = "train",
-	[MLOPS_WORK_MONITOR] = "monitor"
+	[MLOPS_WORK_MONITOR] = "monitor",
+	[MLOPS_WORK_CROSS_VALIDATE] = "cross_validate",
+	[MLOPS_WORK_TUNE] = "tune"
 };
 
 /* the words of a phase, and the unit of what is done, if anything is counted */
@@ -65,7 +67,10 @@ static const struct
 	[MLOPS_PHASE_BOOSTING] = {"boosting", "rounds"},
 	[MLOPS_PHASE_SCORING] = {"scoring", "rows"},
 	[MLOPS_PHASE_MEASURING] = {"measuring", NULL},
-	[MLOPS_PHASE_CHECKING] = {"checking", "checks"}
+	[MLOPS_PHASE_CHECKING] = {"checking", "checks"},
+	[MLOPS_PHASE_WAITING] = {"waiting", NULL},
+	[MLOPS_PHASE_VALIDATING] = {"validating", "folds"},
+	[MLOPS_PHASE_SEARCHING] = {"searching", "trials"}
 };
 
 /* no padding, since it is compared byte by byte */

@@ -17,7 +17,9 @@ typedef enum MlopsWork
 {
 	MLOPS_WORK_SCORE,
 	MLOPS_WORK_TRAIN,
-	MLOPS_WORK_MONITOR
+	MLOPS_WORK_MONITOR,
+	MLOPS_WORK_CROSS_VALIDATE,
+	MLOPS_WORK_TUNE
 } MlopsWork;
 
 /* what a work does now, and what is counted meanwhile */
@@ -29,7 +31,10 @@ typedef enum MlopsPhase
 	MLOPS_PHASE_BOOSTING,		/* rounds */
 	MLOPS_PHASE_SCORING,		/* rows */
 	MLOPS_PHASE_MEASURING,		/* nothing */
-	MLOPS_PHASE_CHECKING		/* checks */
+	MLOPS_PHASE_CHECKING,		/* checks */
+	MLOPS_PHASE_WAITING,		/* nothing: for a training process */
+	MLOPS_PHASE_VALIDATING,		/* folds */
+	MLOPS_PHASE_SEARCHING		/* trials */
 } MlopsPhase;
 
 typedef struct MlopsProgress MlopsProgress;

@@ -84,16 +84,7 @@ mlops_nearest_reached(const MlopsNearest *nearest, void *scratch)
 		}
 		return best == nearest->class;
 	}
-	if (forest->wide.used)
-	{
-		mlops_forest_transform64(forest, wide, wide);
-		score = wide[0];
-	}
-	else
-	{
-		mlops_forest_transform(forest, narrow, narrow);
-		score = narrow[0];
-	}
+	score = mlops_nearest_score(nearest, wide[0]);
 	return nearest->up ? score >= nearest->threshold : score < nearest->threshold;
 }
 

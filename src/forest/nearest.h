@@ -49,6 +49,9 @@ typedef struct MlopsNearest
 	int			class;			/* -1: not a model of classes */
 	bool		up;				/* the score is to be at least the threshold */
 	double		threshold;
+	/* the score of a margin, which does not fall; NULL: the forest's transform */
+	double		(*score) (const void *arg, double margin);
+	const void *score_arg;
 	const MlopsOption *options;
 	int			num_options;
 	int			max_changes;	/* 1 to MLOPS_MAX_CHANGES */

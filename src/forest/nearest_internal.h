@@ -83,6 +83,7 @@ typedef struct MlopsNearestSearch
 } MlopsNearestSearch;
 
 extern bool mlops_nearest_setup(MlopsNearestSearch *search);
+extern double mlops_nearest_score(const MlopsNearest *nearest, double margin);
 extern double mlops_nearest_leaf(const MlopsNearestSearch *search, uint32 root);
 
 #endif							/* MLOPS_FOREST_NEAREST_INTERNAL_H */

@@ -23,18 +23,20 @@ alloc_zero(MlopsNearestSearch *search, size_t size)
 	return memory == NULL ? NULL : memset(memory, 0, size);
 }
 
-/* the output that a margin becomes, of a model with one */
-static double
-output_of(const MlopsForest *forest, double margin)
+/* the score that a margin becomes, of a model with one */
+double
+mlops_nearest_score(const MlopsNearest *nearest, double margin)
 {
 	float		narrow = (float) margin;
 
-	if (forest->wide.used)
+	if (nearest->score != NULL)
+		return nearest->score(nearest->score_arg, margin);
+	if (nearest->forest->wide.used)
 	{
-		mlops_forest_transform64(forest, &margin, &margin);
+		mlops_forest_transform64(nearest->forest, &margin, &margin);
 		return margin;
 	}
-	mlops_forest_transform(forest, &narrow, &narrow);
+	mlops_forest_transform(nearest->forest, &narrow, &narrow);
 	return narrow;
 }
 
@@ -55,12 +57,13 @@ nth_margin(const MlopsForest *forest, int64 k)
 }
 
 /*
- * The least margin whose output is at least the threshold; infinite if all or
- * none are.  Outputs do not fall as margins rise.
+ * The least margin whose score is at least the threshold; infinite if all or
+ * none are.  Scores do not fall as margins rise.
  */
 static double
-find_goal(const MlopsForest *forest, double threshold)
+find_goal(const MlopsNearest *nearest)
 {
+	const MlopsForest *forest = nearest->forest;
 	int64		infinity = forest->wide.used ? INT64CONST(0x7FF0000000000000) : 0x7F800000;
 	int64		low = -infinity;
 	int64		high = infinity;
@@ -69,7 +72,7 @@ find_goal(const MlopsForest *forest, double threshold)
 	{
 		int64		middle = low + (int64) (((uint64) high - (uint64) low) / 2);
 
-		if (output_of(forest, nth_margin(forest, middle)) >= threshold)
+		if (mlops_nearest_score(nearest, nth_margin(forest, middle)) >= nearest->threshold)
 			high = middle;
 		else
 			low = middle + 1;
@@ -424,7 +427,7 @@ mlops_nearest_setup(MlopsNearestSearch *search)
 		search->signs[g] = nearest->class >= 0 ? (g == nearest->class ? 1 : -1) : (nearest->up ? 1 : -1);
 	if (nearest->class < 0)
 	{
-		search->goal = find_goal(search->forest, nearest->threshold);
+		search->goal = find_goal(nearest);
 
 		/* exp() of the C library may be off by its last bit, either way */
 		if (isfinite(search->goal))

@@ -41,6 +41,9 @@
 PG_FUNCTION_INFO_V1(mlops_golden_rows);
 PG_FUNCTION_INFO_V1(mlops_golden_check_sql);
 
+/* most that a calibrated score may differ from the stored one */
+#define MAX_SCORE_DIFFERENCE	1e-12
+
 /* rows of one version that are compared at a time, and room for what that needs */
 typedef struct Batch
 {
@@ -57,6 +60,7 @@ typedef struct Batch
 	char	   *expected;
 	char	   *margins;
 	char	   *scratch;
+	MlopsCalibration *calibration;	/* or NULL */
 } Batch;
 
 static void
@@ -71,6 +75,7 @@ batch_init(Batch *batch, const MlopsForest *forest)
 	batch->wide = info.wide;
 	batch->value_size = info.wide ? sizeof(double) : sizeof(float);
 	batch->first = batch->count = 0;
+	batch->calibration = NULL;
 	batch->rows = palloc_extended(mul_size(mul_size(MLOPS_GOLDEN_ROWS, batch->value_size),
 										   Max(info.num_features, 1)), MCXT_ALLOC_HUGE);
 	batch->expected = palloc(mul_size(mul_size(MLOPS_GOLDEN_ROWS, batch->value_size), info.num_groups));
@@ -186,12 +191,36 @@ compare(Batch *batch)
 }
 
 /*
+ * Compare what the calibration makes of the stored margin of row i with the
+ * score that is stored beside it.  The mathematical functions of another
+ * machine may differ in the last digit.
+ */
+static void
+compare_score(const Batch *batch, int i, const NullableDatum *stored)
+{
+	const void *margin = batch->expected + batch->value_size * batch->num_groups * i;
+	double		score;
+
+	if (stored->isnull != (batch->calibration == NULL))
+		refuse(batch, psprintf(stored->isnull ? "Golden row %d has no score, and the version a calibration." :
+							   "Golden row %d has a score, and the version no calibration.", batch->first + i));
+	if (stored->isnull)
+		return;
+	score = mlops_calibrated(batch->calibration, batch->wide ? *(const double *) margin : (double) *(const float *) margin);
+	if (!(fabs(score - DatumGetFloat8(stored->value)) <= MAX_SCORE_DIFFERENCE))
+		refuse(batch, psprintf("The calibrated score of golden row %d is %.17g and was %.17g.",
+							   batch->first + i, score, DatumGetFloat8(stored->value)));
+}
+
+/*
  * Error ML013 unless a forest gives all golden rows of a version, which the
- * active snapshot shows, the margins that are stored with them.  Returns how
- * many there are.  What it needs stays in the current memory context.
+ * active snapshot shows, the margins that are stored with them, and its
+ * calibration, or NULL, the scores.  Returns how many there are.  What it needs
+ * stays in the current memory context.
  */
 int
-mlops_golden_check(int64 version_id, const char *model, int32 version, const MlopsForest *forest)
+mlops_golden_check(int64 version_id, const char *model, int32 version, const MlopsForest *forest,
+				   const Jsonb *calibration)
 {
 	MlopsTableKey key = {"version_id", {.value = Int64GetDatum(version_id)}};
 	MlopsTableScan scan;
@@ -201,10 +230,13 @@ mlops_golden_check(int64 version_id, const char *model, int32 version, const Mlo
 	batch_init(&batch, forest);
 	batch.model = model;
 	batch.version = version;
+	if (calibration != NULL)
+		batch.calibration = mlops_calibration_from_jsonb(calibration);
 
 	mlops_table_begin(&scan, "golden_row", "golden_row_pkey", GetActiveSnapshot(), &key, 1);
 	while ((tuple = mlops_table_next(&scan)) != NULL)
 	{
+		NullableDatum score;
 		bool		isnull;
 		int			i = batch.count;
 
@@ -215,6 +247,8 @@ mlops_golden_check(int64 version_id, const char *model, int32 version, const Mlo
 			!read_array(&batch, mlops_table_value(&scan, tuple, "margins", &isnull),
 						batch.num_groups, batch.expected + batch.value_size * batch.num_groups * i))
 			refuse(&batch, psprintf("Golden row %d is damaged.", batch.first + i));
+		score.value = mlops_table_value(&scan, tuple, "score", &score.isnull);
+		compare_score(&batch, i, &score);
 		if (++batch.count == MLOPS_GOLDEN_ROWS)
 			compare(&batch);
 	}
@@ -273,10 +307,18 @@ Datum
 mlops_golden_check_sql(PG_FUNCTION_ARGS)
 {
 	int64		version_id = PG_GETARG_INT64(0);
-	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *model;
 	int32		version = PG_GETARG_INT32(2);
-	bytea	   *sha256 = PG_GETARG_BYTEA_PP(4);
+	bytea	   *sha256;
 
+	/* of the arguments only the calibration can be NULL */
+	for (int i = 0; i < PG_NARGS() - 1; i++)
+	{
+		if (PG_ARGISNULL(i))
+			PG_RETURN_NULL();
+	}
+	model = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	sha256 = PG_GETARG_BYTEA_PP(4);
 	if (VARSIZE_ANY_EXHDR(sha256) != MLOPS_SHA256_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -284,5 +326,6 @@ mlops_golden_check_sql(PG_FUNCTION_ARGS)
 	mlops_check_arithmetic();
 	PG_RETURN_INT32(mlops_golden_check(version_id, model, version,
 									   mlops_artifact_read(PG_GETARG_DATUM(3),
-														   (const uint8 *) VARDATA_ANY(sha256))));
+														   (const uint8 *) VARDATA_ANY(sha256)),
+									   PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5)));
 }

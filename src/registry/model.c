@@ -125,11 +125,13 @@ read_version(const MlopsResolved *resolved, MlopsImage *image)
 	image->classes = isnull ? NULL : DatumGetArrayTypePCopy(datum);
 	datum = mlops_table_value(&scan, tuple, "missing", &isnull);
 	image->missing = isnull ? get_float8_nan() : DatumGetFloat8(datum);
+	datum = mlops_table_value(&scan, tuple, "calibration", &isnull);
+	image->calibration = isnull ? NULL : DatumGetJsonbPCopy(datum);
 
 	/* what reading needs besides the forest goes with its context */
 	MemoryContextSwitchTo(scratch);
 	forest = mlops_artifact_read(mlops_table_value(&scan, tuple, "artifact", &isnull), resolved->sha256);
-	mlops_golden_check(resolved->version_id, resolved->name, resolved->version, forest);
+	mlops_golden_check(resolved->version_id, resolved->name, resolved->version, forest, image->calibration);
 	copy = MemoryContextAllocHuge(keep, mlops_forest_size(forest));
 	memcpy(copy, forest, mlops_forest_size(forest));
 	image->forest = copy;
@@ -162,6 +164,8 @@ build_model(const MlopsImage *image)
 	model->version = image->version;
 	model->signature = mlops_signature_from_jsonb(unconstify(Jsonb *, image->signature));
 	model->missing = image->missing;
+	if (image->calibration != NULL)
+		model->calibration = mlops_calibration_from_jsonb(image->calibration);
 	if (image->classes != NULL)
 	{
 		Datum	   *classes;

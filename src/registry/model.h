@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "registry/artifact.h"
+#include "registry/calibration.h"
 #include "registry/feature.h"
 #include "registry/modelref.h"
 
@@ -72,6 +73,7 @@ typedef struct MlopsModel
 								 * none but NaN does */
 	int			num_classes;	/* 0 if it has none */
 	char	  **classes;
+	MlopsCalibration *calibration;	/* NULL: the objective's transform */
 } MlopsModel;
 
 extern Oid	mlops_version_table(void);

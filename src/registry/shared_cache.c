@@ -4,7 +4,7 @@
  *	  Versions that are ready to score, one copy for all sessions.
  *
  * A copy is one chunk of the shared bulk area: the flat forest, and next to it
- * the signature and the classes as the table has them, so that a session which
+ * the signature, the classes and the calibration as the table has them, so that a session which
  * finds a copy reads nothing else.  A hash table finds it by the row of
  * mlops.version and the hash of the artifact.  These never change, so a copy
  * is never stale and there is no invalidation: what DROP EXTENSION, DROP
@@ -66,6 +66,7 @@ typedef struct Chunk
 	uint64		forest_size;
 	uint64		signature;
 	uint64		classes;		/* 0 if there are none */
+	uint64		calibration;	/* 0 if there is none */
 	double		missing;
 	char		name[MLOPS_NAME_MAX + 1];
 } Chunk;
@@ -217,6 +218,8 @@ open_chunk(MlopsPin *pin, MlopsImage *image)
 	image->classes = chunk->classes == 0 ? NULL :
 		(const ArrayType *) ((const char *) chunk + chunk->classes);
 	image->missing = chunk->missing;
+	image->calibration = chunk->calibration == 0 ? NULL :
+		(const Jsonb *) ((const char *) chunk + chunk->calibration);
 }
 
 /*
@@ -370,12 +373,16 @@ fill(Chunk *chunk, const MlopsImage *image, uint64 size)
 	chunk->signature = MAXALIGN(chunk->forest + forest_size);
 	chunk->classes = image->classes == NULL ? 0 :
 		MAXALIGN(chunk->signature + VARSIZE(image->signature));
+	chunk->calibration = image->calibration == NULL ? 0 :
+		size - MAXALIGN(VARSIZE(image->calibration));
 	chunk->missing = image->missing;
 	strlcpy(chunk->name, image->name, sizeof(chunk->name));
 	memcpy((char *) chunk + chunk->forest, image->forest, forest_size);
 	memcpy((char *) chunk + chunk->signature, image->signature, VARSIZE(image->signature));
 	if (image->classes != NULL)
 		memcpy((char *) chunk + chunk->classes, image->classes, VARSIZE(image->classes));
+	if (image->calibration != NULL)
+		memcpy((char *) chunk + chunk->calibration, image->calibration, VARSIZE(image->calibration));
 }
 
 /*
@@ -434,7 +441,9 @@ mlops_pin_share(MlopsPin *pin, const MlopsVersionKey *key, MlopsImage *image)
 	attempt.size = add_size(CHUNK_ALIGN(sizeof(Chunk)), MAXALIGN(mlops_forest_size(image->forest)));
 	attempt.size = add_size(attempt.size, MAXALIGN(VARSIZE(image->signature)));
 	if (image->classes != NULL)
-		attempt.size = add_size(attempt.size, VARSIZE(image->classes));
+		attempt.size = add_size(attempt.size, MAXALIGN(VARSIZE(image->classes)));
+	if (image->calibration != NULL)
+		attempt.size = add_size(attempt.size, MAXALIGN(VARSIZE(image->calibration)));
 
 	if (!mlops_shared_try(add, &attempt))
 	{

@@ -26,6 +26,7 @@ typedef struct MlopsImage
 	const Jsonb *signature;
 	const ArrayType *classes;	/* text[], or NULL */
 	double		missing;		/* NaN: none */
+	const Jsonb *calibration;	/* or NULL */
 } MlopsImage;
 
 /* the use of a shared copy; ends with its memory context, also after an error */

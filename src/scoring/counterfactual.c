@@ -127,8 +127,17 @@ score_of(const Call *call)
 		mlops_forest_softmax(scorer->margins, model->info.num_groups, probabilities);
 		return probabilities[call->nearest.class];
 	}
+	if (call->nearest.class < 0)
+		return mlops_scorer_prediction(scorer);
 	mlops_scorer_transform(scorer);
-	return mlops_scorer_value(scorer, outputs, Max(call->nearest.class, 0));
+	return mlops_scorer_value(scorer, outputs, call->nearest.class);
+}
+
+/* what the calibration of a version makes of a margin */
+static double
+calibrated_score(const void *calibration, double margin)
+{
+	return mlops_calibrated(calibration, margin);
 }
 
 /*
@@ -171,7 +180,7 @@ read_goal(Call *call)
 		nearest->threshold = PG_GETARG_FLOAT8(ARG_THRESHOLD);
 	else if (model->info.task == MLOPS_TASK_BINARY)
 		/* where predict_class() changes */
-		nearest->threshold = strcmp(model->info.objective, "binary:logitraw") == 0 ? 0 : MLOPS_THRESHOLD;
+		nearest->threshold = mlops_scorer_threshold(call->scorer);
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -533,6 +542,11 @@ counterfactual(FunctionCallInfo fcinfo, MlopsInput input)
 	check_model(call->model);
 	call->nearest.forest = call->model->forest;
 	call->nearest.row = call->scorer->vector;
+	if (call->model->calibration != NULL)
+	{
+		call->nearest.score = calibrated_score;
+		call->nearest.score_arg = call->model->calibration;
+	}
 	call->nearest.max_changes = read_integer(call, ARG_MAX_CHANGES, "max_changes", MLOPS_MAX_CHANGES);
 	call->nearest.budget = read_integer(call, ARG_BUDGET, "budget", PG_INT32_MAX);
 	score = read_goal(call);

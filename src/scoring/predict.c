@@ -2,13 +2,13 @@
  *
  * predict.c
  *	  predict(), predict_class(), predict_proba() and predict_margin(), each
- *	  of a row, an array or a JSON object, with changes or without; and
- *	  predict_batch() of an array of rows.
+ *	  of a row, an array or a JSON object, with changes or without, with the
+ *	  version's calibration or without; and predict_batch() of an array of rows.
  *
  * Each function reads its input, has the engine compute the margins, and makes
  * of them what it returns.  Those of columns are what the planner makes of a
  * call on a row, see support.c.  A third argument of the others is an object of
- * changes.  Whoever has margins of many rows makes the same of them by
+ * changes, a fourth says whether the calibration counts.  Whoever has margins of many rows makes the same of them by
  * mlops_scorer_output().
  *
  *-------------------------------------------------------------------------
@@ -99,13 +99,12 @@ static Datum
 predict(MlopsScorer *scorer)
 {
 	require_one_number(scorer->model, "predict");
-	mlops_scorer_transform(scorer);
-	return Float8GetDatum(mlops_scorer_value(scorer, outputs, 0));
+	return Float8GetDatum(mlops_scorer_prediction(scorer));
 }
 
 /*
- * The name of the likeliest class: of two, the positive one from a probability
- * of MLOPS_THRESHOLD on; of more, the one with the greatest margin, the first
+ * The name of the likeliest class: of two, the positive one from the version's
+ * threshold on; of more, the one with the greatest margin, the first
  * of them if some are equal.
  */
 static Datum
@@ -115,14 +114,7 @@ predict_class(MlopsScorer *scorer)
 	int			class = 0;
 
 	if (model->info.task == MLOPS_TASK_BINARY)
-	{
-		mlops_scorer_transform(scorer);
-		/* this objective's output is the margin, whose middle is 0 */
-		if (strcmp(model->info.objective, "binary:logitraw") == 0)
-			class = mlops_scorer_value(scorer, outputs, 0) >= 0.0;
-		else
-			class = mlops_scorer_value(scorer, outputs, 0) >= MLOPS_THRESHOLD;
-	}
+		class = mlops_scorer_prediction(scorer) >= mlops_scorer_threshold(scorer);
 	else if (model->info.task == MLOPS_TASK_MULTICLASS)
 	{
 		for (int i = 1; i < model->info.num_groups; i++)
@@ -157,8 +149,9 @@ static bool
 gives_probability(const MlopsModel *model)
 {
 	return model->info.task == MLOPS_TASK_BINARY &&
-		strcmp(model->info.objective, "binary:logitraw") != 0 &&
-		strcmp(model->info.objective, "binary:hinge") != 0;
+		(model->calibration != NULL ||
+		 (strcmp(model->info.objective, "binary:logitraw") != 0 &&
+		  strcmp(model->info.objective, "binary:hinge") != 0));
 }
 
 /*
@@ -188,9 +181,9 @@ predict_proba(MlopsScorer *scorer)
 		double		probabilities[2];
 		double		positive;
 
-		mlops_scorer_transform(scorer);
-		positive = mlops_scorer_value(scorer, outputs, 0);
-		probabilities[0] = model->info.wide ? 1.0 - positive : (double) (1.0f - (float) positive);
+		positive = mlops_scorer_prediction(scorer);
+		probabilities[0] = model->info.wide || model->calibration != NULL ? 1.0 - positive :
+			(double) (1.0f - (float) positive);
 		probabilities[1] = positive;
 		return array_of(probabilities, true, 2);
 	}
@@ -250,6 +243,24 @@ mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output)
 }
 
 /*
+ * What a function returns for the margins in a scorer if its version had no
+ * calibration and no threshold of its own, which is one of calibrated scores.
+ */
+static pg_noinline Datum
+without_calibration(MlopsScorer *scorer, Datum (*result_of) (MlopsScorer *scorer))
+{
+	MlopsScorer raw = *scorer;
+	MlopsModel	model = *scorer->model;
+
+	if (model.calibration == NULL)
+		return result_of(scorer);
+	model.calibration = NULL;
+	raw.model = &model;
+	raw.threshold = strcmp(model.info.objective, "binary:logitraw") == 0 ? 0.0 : MLOPS_THRESHOLD;
+	return result_of(&raw);
+}
+
+/*
  * Read the row, compute its margins, and make of them what a function returns.
  */
 static inline Datum
@@ -264,7 +275,10 @@ score(FunctionCallInfo fcinfo, MlopsInput input, Datum (*result_of) (MlopsScorer
 	if (unlikely(scorer->constant != NULL))
 		return Float8GetDatum(*scorer->constant);
 	mlops_scorer_margin(scorer);
-	result = result_of(scorer);
+	if (input != MLOPS_INPUT_COLUMNS && unlikely(PG_NARGS() > 3) && !PG_GETARG_BOOL(3))
+		result = without_calibration(scorer, result_of);
+	else
+		result = result_of(scorer);
 	mlops_scorer_done(scorer);
 	return result;
 }
@@ -330,15 +344,13 @@ static void
 score_batch(MlopsScorer *scorer, Batch *batch, int count, Datum *results)
 {
 	const MlopsModel *model = scorer->model;
+	Size		number_size = model->info.wide ? sizeof(double) : sizeof(float);
 
 	mlops_forest_margin_batch(model->forest, batch->rows, count, batch->scratch, batch->margins);
 	for (int i = 0; i < count; i++)
 	{
-		if (model->info.wide)
-			mlops_forest_transform64(model->forest, (double *) batch->margins + i, scorer->outputs);
-		else
-			mlops_forest_transform(model->forest, (float *) batch->margins + i, scorer->outputs);
-		results[batch->places[i]] = Float8GetDatum(mlops_scorer_value(scorer, outputs, 0));
+		memcpy(scorer->margins, (char *) batch->margins + i * number_size, number_size);
+		results[batch->places[i]] = Float8GetDatum(mlops_scorer_prediction(scorer));
 	}
 	MemoryContextReset(batch->context);
 	CHECK_FOR_INTERRUPTS();

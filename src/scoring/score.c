@@ -42,6 +42,7 @@
 #include "nodes/plannodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/portal.h"
@@ -257,6 +258,8 @@ open_model(Run *run, FunctionCallInfo fcinfo, int64 most_rows)
 	run->present = palloc(mul_size(sizeof(bool), run->batch_rows));
 	scorer->scratch = palloc_extended(mlops_forest_batch_scratch_size(model->forest), MCXT_ALLOC_HUGE);
 	scorer->outputs = palloc(mul_size(sizeof(double), model->info.num_outputs));
+	scorer->version_id = resolved.version_id;
+	scorer->threshold = get_float8_nan();
 
 	/* in the statistics the first row's time is that of what comes before it */
 	INSTR_TIME_SET_CURRENT(now);

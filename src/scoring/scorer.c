@@ -17,6 +17,8 @@
  */
 #include "compat.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -24,11 +26,15 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
 #include "governance/suspension.h"
+#include "mlops.h"
 #include "registry/privilege.h"
+#include "registry/table.h"
 #include "registry/view.h"
 #include "scoring/binding.h"
 #include "scoring/scorer.h"
@@ -111,6 +117,8 @@ resolve(Scorer *site, struct varlena *modelref, int privilege, MlopsUse use)
 		return;
 	}
 	memcpy(scorer->sha256, resolved.sha256, MLOPS_SHA256_LENGTH);
+	scorer->version_id = resolved.version_id;
+	scorer->threshold = get_float8_nan();
 	site->binding_context = AllocSetContextCreate(scorer->context, "mlops binding",
 												  ALLOCSET_SMALL_SIZES);
 	scorer->call = mlops_call_begin(&resolved, start, scorer->context);
@@ -338,4 +346,47 @@ mlops_scorer_transform(MlopsScorer *scorer)
 		mlops_forest_transform64(scorer->model->forest, scorer->margins, scorer->outputs);
 	else
 		mlops_forest_transform(scorer->model->forest, scorer->margins, scorer->outputs);
+}
+
+/*
+ * The least prediction of a binary model that is the positive class: the one
+ * that was chosen last for the version, as the statement's snapshot shows it,
+ * or else the middle.
+ */
+double
+mlops_scorer_threshold(MlopsScorer *scorer)
+{
+	MlopsTableKey key = {"version_id", {.value = Int64GetDatum(scorer->version_id)}};
+	MlopsTableScan scan;
+	HeapTuple	tuple;
+	int64		last = 0;
+	bool		pushed = false;
+
+	if (likely(!isnan(scorer->threshold)))
+		return scorer->threshold;
+
+	/* the output of this objective is the margin, whose middle is 0 */
+	scorer->threshold = scorer->model->calibration == NULL &&
+		strcmp(scorer->model->info.objective, "binary:logitraw") == 0 ? 0.0 : MLOPS_THRESHOLD;
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
+	mlops_table_begin(&scan, "threshold", "threshold_version_id_idx", GetActiveSnapshot(), &key, 1);
+	while ((tuple = mlops_table_next(&scan)) != NULL)
+	{
+		bool		isnull;
+		int64		id = DatumGetInt64(mlops_table_value(&scan, tuple, "id", &isnull));
+
+		if (id > last)
+		{
+			last = id;
+			scorer->threshold = DatumGetFloat8(mlops_table_value(&scan, tuple, "threshold", &isnull));
+		}
+	}
+	mlops_table_end(&scan);
+	if (pushed)
+		PopActiveSnapshot();
+	return scorer->threshold;
 }

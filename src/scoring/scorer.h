@@ -41,6 +41,8 @@ typedef struct MlopsScorer
 								 * NULL; if set, the other members are not */
 	const MlopsModel *model;
 	uint8		sha256[MLOPS_SHA256_LENGTH];	/* of its artifact */
+	int64		version_id;
+	double		threshold;		/* mlops_scorer_threshold(); NaN: not looked up */
 	MlopsReader reader;			/* how rows are read */
 	const MlopsBinding *binding;	/* of a row: its values are the present row's */
 	void	   *vector;			/* the row, see binding.h */
@@ -61,6 +63,7 @@ extern void mlops_scorer_read_row(MlopsScorer *scorer, HeapTupleHeader row, Json
 								  void *vector);
 extern void mlops_scorer_margin(MlopsScorer *scorer);
 extern void mlops_scorer_transform(MlopsScorer *scorer);
+extern double mlops_scorer_threshold(MlopsScorer *scorer);
 
 /* in predict.c */
 extern bool mlops_model_gives(const MlopsModel *model, MlopsOutput output);
@@ -70,6 +73,19 @@ extern Datum mlops_scorer_output(MlopsScorer *scorer, MlopsOutput output);
 #define mlops_scorer_value(scorer, values, i) \
 	((scorer)->model->info.wide ? ((const double *) (scorer)->values)[i] \
 	 : (double) ((const float *) (scorer)->values)[i])
+
+/*
+ * What predict() gives for the margin in a scorer of a model with one: what its
+ * calibration makes of it, or else the objective's transform.
+ */
+static inline double
+mlops_scorer_prediction(MlopsScorer *scorer)
+{
+	if (unlikely(scorer->model->calibration != NULL))
+		return mlops_calibrated(scorer->model->calibration, mlops_scorer_value(scorer, margins, 0));
+	mlops_scorer_transform(scorer);
+	return mlops_scorer_value(scorer, outputs, 0);
+}
 
 /*
  * After mlops_scorer_read(): the row has its score.  Without it the row counts

@@ -317,6 +317,58 @@ write_margins(Writer *writer)
 	" ELSE ln(1 + exp(" m ")) END"
 
 /*
+ * Write what the calibration makes of the margin.
+ */
+static void
+write_calibrated(Writer *writer)
+{
+	const MlopsCalibration *calibration = writer->model->calibration;
+	const double *margins = calibration->margins;
+	const double *values = calibration->values;
+	StringInfo	sql = writer->sql;
+	int			last = calibration->num_points - 1;
+
+	appendStringInfoString(sql, "(SELECT ");
+	if (!calibration->isotonic)
+	{
+		appendStringInfoString(sql, "1 / (1 + exp(greatest(least(-(");
+		mlops_sql_number(sql, calibration->slope, false);
+		appendStringInfoString(sql, "::float8 * s.m + ");
+		mlops_sql_number(sql, calibration->intercept, false);
+		appendStringInfoString(sql, "::float8), 700), -700)))");
+	}
+	else
+	{
+		appendStringInfoString(sql, "CASE WHEN s.m <= ");
+		mlops_sql_number(sql, margins[0], false);
+		appendStringInfoString(sql, "::float8 THEN ");
+		mlops_sql_number(sql, values[0], false);
+		appendStringInfoString(sql, "::float8");
+		for (int i = 0; i < last; i++)
+		{
+			check_size(writer);
+			appendStringInfoString(sql, " WHEN s.m < ");
+			mlops_sql_number(sql, margins[i + 1], false);
+			appendStringInfoString(sql, "::float8 THEN least(");
+			mlops_sql_number(sql, values[i], false);
+			appendStringInfoString(sql, "::float8 + (s.m - ");
+			mlops_sql_number(sql, margins[i], false);
+			appendStringInfoString(sql, "::float8) * ");
+			mlops_sql_number(sql, (values[i + 1] - values[i]) / (margins[i + 1] - margins[i]), false);
+			appendStringInfoString(sql, "::float8, ");
+			mlops_sql_number(sql, values[i + 1], false);
+			appendStringInfoString(sql, "::float8)");
+		}
+		appendStringInfoString(sql, " WHEN s.m IS NOT NULL THEN ");
+		mlops_sql_number(sql, values[last], false);
+		appendStringInfoString(sql, "::float8 END");
+	}
+	appendStringInfoString(sql, " FROM (SELECT ");
+	write_margins(writer);
+	appendStringInfoString(sql, "::float8 AS m) AS s)");
+}
+
+/*
  * Write the output of a model of one margin.
  */
 static void
@@ -325,6 +377,12 @@ write_output(Writer *writer)
 	StringInfo	sql = writer->sql;
 	const char *before;
 	const char *after;
+
+	if (writer->model->calibration != NULL)
+	{
+		write_calibrated(writer);
+		return;
+	}
 
 	/* exp() ends the query where its result is too large or too small */
 	switch (writer->plan.output)

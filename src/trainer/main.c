@@ -4,8 +4,8 @@
  *	  mlops-trainer: trains models for a server process, which started it and
  *	  talks to it through a socket.  README.md has the conversation.
  *
- * It reads that socket and the memory files that come through it, and nothing
- * else.  Its own limits (memory, processor time's priority, no core file)
+ * It reads that socket and the files that come through it, and nothing else.
+ * Its own limits (memory, processor time's priority, no core file)
  * were set by the server before this program was executed.
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "booster.h"
+#include "folds.h"
 #include "library.h"
+#include "quantile.h"
 
 /*
  * The server process is gone.  Status 0, as everywhere where we end because
@@ -132,6 +134,40 @@ serve(void)
 					data_release(&data);
 					report(&failure);
 				}
+				break;
+
+			case MLOPS_WIRE_QUANTISE:
+				model_release(&model);
+				data_release(&data);
+				if (quantile_load(&data, &command, &failure))
+					wire_send(MLOPS_WIRE_LOADED, NULL, 0);
+				else
+				{
+					data_release(&data);
+					report(&failure);
+				}
+				break;
+
+			case MLOPS_WIRE_KEEP:
+				model_release(&model);
+				data_release(&data);
+				if (folds_load(&data, &command, &failure))
+					wire_send(MLOPS_WIRE_LOADED, NULL, 0);
+				else
+				{
+					data_release(&data);
+					report(&failure);
+				}
+				break;
+
+			case MLOPS_WIRE_FOLD:
+				if (data.folds == NULL)
+					wire_die(MLOPS_FAILURE_PROTOCOL, "no rows are kept to choose folds of");
+				model_release(&model);
+				if (folds_choose(&data, &command, &failure))
+					wire_send(MLOPS_WIRE_LOADED, NULL, 0);
+				else
+					report(&failure);
 				break;
 
 			case MLOPS_WIRE_TRAIN:

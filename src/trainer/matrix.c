@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folds.h"
 #include "library.h"
 
 /*
@@ -70,9 +71,9 @@ data_describe(const Data *data, DMatrixHandle matrix, Failure *failure)
 /*
  * Make a matrix of mapped rows.
  */
-static bool
-make_matrix(Data *data, const float *rows, uint64_t num_rows,
-			DMatrixHandle *matrix, Failure *failure)
+bool
+data_make_matrix(const Data *data, const float *rows, uint64_t num_rows,
+				 DMatrixHandle *matrix, Failure *failure)
 {
 	size_t		row_floats = (size_t) data->num_features + 2;
 	size_t		stride = row_floats * sizeof(float);
@@ -133,7 +134,7 @@ load_matrix(Data *data, int fd, uint64_t num_rows,
 		return fail(failure, errno == ENOMEM ? MLOPS_FAILURE_MEMORY : MLOPS_FAILURE_SYSTEM,
 					"could not map a matrix of %llu bytes: %s",
 					(unsigned long long) size, strerror(errno));
-	made = make_matrix(data, rows, num_rows, matrix, failure);
+	made = data_make_matrix(data, rows, num_rows, matrix, failure);
 	munmap(rows, size);
 	return made;
 }
@@ -141,8 +142,8 @@ load_matrix(Data *data, int fd, uint64_t num_rows,
 /*
  * Read the features' kinds and names.
  */
-static bool
-read_features(Data *data, MlopsWireCursor *cursor, Failure *failure)
+bool
+data_read_features(Data *data, MlopsWireCursor *cursor, Failure *failure)
 {
 	data->names = calloc(data->num_features, sizeof(char *));
 	data->types = calloc(data->num_features, sizeof(char *));
@@ -168,6 +169,27 @@ read_features(Data *data, MlopsWireCursor *cursor, Failure *failure)
 }
 
 /*
+ * Read the number of features, and of rows, which there are descriptors for.
+ */
+bool
+data_read_sizes(Data *data, MlopsWireCursor *cursor, int num_fds, uint64_t *num_rows, Failure *failure)
+{
+	if (!mlops_wire_get(cursor, &data->num_features, sizeof(data->num_features)) ||
+		!mlops_wire_get(cursor, &num_rows[0], sizeof(num_rows[0])) ||
+		!mlops_wire_get(cursor, &num_rows[1], sizeof(num_rows[1])))
+		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the load command is cut short");
+	if (data->num_features == 0 || data->num_features > MLOPS_MAX_FEATURES)
+		return fail(failure, MLOPS_FAILURE_PROTOCOL, "a matrix cannot have %u features",
+					data->num_features);
+	if (num_rows[0] == 0 || num_fds != (num_rows[1] > 0 ? 2 : 1))
+		return fail(failure, MLOPS_FAILURE_PROTOCOL,
+					"%d descriptors do not fit %llu training and %llu validation rows",
+					num_fds, (unsigned long long) num_rows[0],
+					(unsigned long long) num_rows[1]);
+	return true;
+}
+
+/*
  * Do what a load command says.  The data is to be released also if it fails.
  */
 bool
@@ -178,19 +200,8 @@ data_load(Data *data, Command *command, Failure *failure)
 	DMatrixHandle *matrices[MLOPS_WIRE_MAX_FDS] = {&data->train, &data->validation};
 
 	memset(data, 0, sizeof(*data));
-	if (!mlops_wire_get(&cursor, &data->num_features, sizeof(data->num_features)) ||
-		!mlops_wire_get(&cursor, &num_rows[0], sizeof(num_rows[0])) ||
-		!mlops_wire_get(&cursor, &num_rows[1], sizeof(num_rows[1])))
-		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the load command is cut short");
-	if (data->num_features == 0 || data->num_features > MLOPS_MAX_FEATURES)
-		return fail(failure, MLOPS_FAILURE_PROTOCOL, "a matrix cannot have %u features",
-					data->num_features);
-	if (num_rows[0] == 0 || command->num_fds != (num_rows[1] > 0 ? 2 : 1))
-		return fail(failure, MLOPS_FAILURE_PROTOCOL,
-					"%d descriptors do not fit %llu training and %llu validation rows",
-					command->num_fds, (unsigned long long) num_rows[0],
-					(unsigned long long) num_rows[1]);
-	if (!read_features(data, &cursor, failure))
+	if (!data_read_sizes(data, &cursor, command->num_fds, num_rows, failure) ||
+		!data_read_features(data, &cursor, failure))
 		return false;
 	if (cursor.next != cursor.end)
 		return fail(failure, MLOPS_FAILURE_PROTOCOL, "the load command has bytes left over");
@@ -209,6 +220,8 @@ data_load(Data *data, Command *command, Failure *failure)
 void
 data_release(Data *data)
 {
+	if (data->folds != NULL)
+		folds_release(data);
 	if (data->train != NULL)
 		XGDMatrixFree(data->train);
 	if (data->validation != NULL)

@@ -22,12 +22,12 @@
 #include "mlops.h"
 
 /* changes with every change of this file that the other end would notice */
-#define MLOPS_PROTOCOL_VERSION	2
+#define MLOPS_PROTOCOL_VERSION	3
 
 /* the descriptor at which the trainer finds its socket */
 #define MLOPS_TRAINER_SOCKET	3
 
-/* descriptors that may come with one message: both matrices of a load */
+/* descriptors that may come with one message: both matrices of a load, rows and folds of a keep */
 #define MLOPS_WIRE_MAX_FDS		2
 
 /* most features of a matrix, beyond any table's and any sensible array's */
@@ -35,6 +35,10 @@
 
 /* most parameters of a training */
 #define MLOPS_MAX_PARAMS		10000
+
+/* most folds that rows are in, and the one that no row is in */
+#define MLOPS_MAX_FOLDS			50
+#define MLOPS_NO_FOLD			UINT32_MAX
 
 /* most rows that can be asked about at once, and groups that a row can have */
 #define MLOPS_WIRE_MAX_ROWS		64
@@ -70,6 +74,25 @@ typedef enum MlopsWireType
 	MLOPS_WIRE_LOAD = 'L',
 
 	/*
+	 * u32 features, u64 rows; for each feature as above.  Two descriptors: the
+	 * rows, and a byte for each of them, the fold that it is in.
+	 */
+	MLOPS_WIRE_KEEP = 'K',
+
+	/*
+	 * u32 slot, u32 fold or MLOPS_NO_FOLD, u32 1 if only rows of the folds
+	 * before it are for training, else 0
+	 */
+	MLOPS_WIRE_FOLD = 'F',
+
+	/*
+	 * The same as quantised matrices, whose rows are read from the files in
+	 * batches: u32 most bins of a feature, u8 1 if rows have weights, else 0;
+	 * then the body of load.
+	 */
+	MLOPS_WIRE_QUANTISE = 'B',
+
+	/*
 	 * u32 rounds, u32 early stopping rounds or 0, u32 parameters; for each a
 	 * string, its name, and a string, its value
 	 */
@@ -85,7 +108,7 @@ typedef enum MlopsWireType
 	/* u32 protocol version, u32 major, u32 minor, u32 patch of libxgboost */
 	MLOPS_WIRE_GREETING = 'h',
 
-	/* empty: the answer to load */
+	/* empty: the answer to load, keep and fold */
 	MLOPS_WIRE_LOADED = 'l',
 
 	/* u32 round from 0, string, empty without a validation matrix */

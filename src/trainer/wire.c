@@ -143,9 +143,13 @@ longest_body(uint32_t type)
 		case MLOPS_WIRE_HELLO:
 			return sizeof(uint32_t);
 		case MLOPS_WIRE_LOAD:
+		case MLOPS_WIRE_KEEP:
+		case MLOPS_WIRE_QUANTISE:
 		case MLOPS_WIRE_TRAIN:
 		case MLOPS_WIRE_PREDICT:
 			return MLOPS_WIRE_MAX_COMMAND;
+		case MLOPS_WIRE_FOLD:
+			return 3 * sizeof(uint32_t);
 		case MLOPS_WIRE_SAVE:
 		case MLOPS_WIRE_QUIT:
 			return 0;
@@ -171,7 +175,8 @@ wire_receive(Command *command)
 	command->length = header.length;
 	command->body = allocate(header.length + 1);
 	read_bytes(command, command->body, header.length);
-	if (command->num_fds > 0 && command->type != MLOPS_WIRE_LOAD)
+	if (command->num_fds > 0 && command->type != MLOPS_WIRE_LOAD &&
+		command->type != MLOPS_WIRE_QUANTISE && command->type != MLOPS_WIRE_KEEP)
 		wire_die(MLOPS_FAILURE_PROTOCOL, "unexpected descriptor with command \"%c\"",
 				 (char) header.type);
 }

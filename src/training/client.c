@@ -7,8 +7,9 @@
  * own, connected by a socket.  src/trainer/README.md has the conversation
  * and what either end does when the other is gone.
  *
- * Lifetime: a trainer belongs to the memory context it was started in and to
- * the resource owner that was current then.  Whichever goes first kills and
+ * Lifetime: a trainer belongs to the memory context it was started in and,
+ * unless it is to outlive commits, to the resource owner that was current
+ * then.  Whichever goes first kills and
  * reaps the process and closes the descriptors: the context in the course of
  * a normal statement, the resource owner when a (sub)transaction aborts,
  * which may be long before the context is reset.  The kernel kills it if
@@ -42,6 +43,7 @@
 #include "trainer/protocol.h"
 #include "training/client.h"
 #include "training/launch.h"
+#include "training/turn.h"
 
 /* room for what a trainer writes to its standard error */
 #define WORDS_SIZE			(64 * 1024)
@@ -60,6 +62,7 @@ struct MlopsTrainer
 	int			words;			/* its standard error, a memory file; -1 */
 	int			num_external_fds;	/* that the server counts for us */
 	bool		busy;			/* has a command without an answer */
+	int			turn;			/* its place among all training processes; 0: none */
 	int			library_version[3];
 	MlopsProgress *progress;	/* of the training, not ours */
 	ResourceOwner owner;
@@ -104,6 +107,9 @@ end_trainer(MlopsTrainer *trainer)
 	trainer->words = -1;
 	for (; trainer->num_external_fds > 0; trainer->num_external_fds--)
 		ReleaseExternalFD();
+	if (trainer->turn > 0)
+		mlops_turn_give_back(trainer->turn);
+	trainer->turn = 0;
 	if (trainer->owner != NULL)
 		dlist_delete(&trainer->node);
 	trainer->owner = NULL;
@@ -399,7 +405,7 @@ report_failure(MlopsTrainer *trainer, MlopsWireType command, MlopsWireCursor *cu
 	{
 		/* ready for another command */
 		trainer->busy = false;
-		if (command == MLOPS_WIRE_LOAD)
+		if (command == MLOPS_WIRE_LOAD || command == MLOPS_WIRE_KEEP || command == MLOPS_WIRE_FOLD)
 			ereport(ERROR,
 					(errcode(ERRCODE_MLOPS_TRAINING_DATA),
 					 errmsg("training data was refused: %s", text)));
@@ -672,12 +678,71 @@ mlops_trainer_start(MemoryContext context, MlopsProgress *progress)
 	trainer->callback.arg = trainer;
 	MemoryContextRegisterResetCallback(context, &trainer->callback);
 
+	trainer->turn = mlops_turn_take(progress);
 	open_descriptors(trainer);
 	trainer->pid = mlops_trainer_launch(trainer->far_socket, trainer->words);
 	close(trainer->far_socket);
 	trainer->far_socket = -1;
 	greet(trainer);
 	return trainer;
+}
+
+/*
+ * From now on the trainer belongs to its memory context alone, so that it can
+ * live longer than the transaction.
+ */
+void
+mlops_trainer_outlive(MlopsTrainer *trainer)
+{
+	dlist_delete(&trainer->node);
+	trainer->owner = NULL;
+}
+
+/* the kind and name of each feature */
+static void
+append_features(StringInfo body, int num_features, const char *const *names,
+				const bool *categorical)
+{
+	for (int i = 0; i < num_features; i++)
+	{
+		appendStringInfoChar(body, categorical[i] ? 'c' : 'q');
+		append_text(body, names[i]);
+	}
+}
+
+/*
+ * Send a command that is answered by nothing but that it was done.
+ */
+static void
+do_command(MlopsTrainer *trainer, MlopsWireType type, StringInfo body, const int *fds, int num_fds)
+{
+	MlopsWireCursor cursor;
+
+	send_command(trainer, type, body, fds, num_fds);
+	receive_answer(trainer, type, MLOPS_WIRE_LOADED, body, &cursor, NULL);
+	if (cursor.next != cursor.end)
+		report_nonsense(trainer, "An answer is malformed.");
+	pfree(body->data);
+}
+
+/*
+ * Send a command that gives the trainer its data, whose body has begun.
+ */
+static void
+load(MlopsTrainer *trainer, MlopsWireType command, StringInfo body, const MlopsMatrix *train,
+	 const MlopsMatrix *validation, int num_features, const char *const *names, const bool *categorical)
+{
+	int			fds[MLOPS_WIRE_MAX_FDS];
+	int			num_fds = 0;
+
+	append_uint32(body, num_features);
+	append_uint64(body, train->num_rows);
+	append_uint64(body, validation != NULL ? validation->num_rows : 0);
+	append_features(body, num_features, names, categorical);
+	fds[num_fds++] = train->fd;
+	if (validation != NULL)
+		fds[num_fds++] = validation->fd;
+	do_command(trainer, command, body, fds, num_fds);
 }
 
 /*
@@ -691,28 +756,63 @@ mlops_trainer_load(MlopsTrainer *trainer, const MlopsMatrix *train,
 				   const char *const *names, const bool *categorical)
 {
 	StringInfoData body;
-	MlopsWireCursor cursor;
-	int			fds[MLOPS_WIRE_MAX_FDS];
-	int			num_fds = 0;
+
+	initStringInfo(&body);
+	load(trainer, MLOPS_WIRE_LOAD, &body, train, validation, num_features, names, categorical);
+}
+
+/*
+ * The same for quantised matrices with so many bins for each feature, whose
+ * rows have weights or not.
+ */
+void
+mlops_trainer_quantise(MlopsTrainer *trainer, const MlopsMatrix *train,
+					   const MlopsMatrix *validation, int num_features,
+					   const char *const *names, const bool *categorical, int max_bin, bool weighted)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	append_uint32(&body, max_bin);
+	appendStringInfoChar(&body, weighted ? 1 : 0);
+	load(trainer, MLOPS_WIRE_QUANTISE, &body, train, validation, num_features, names, categorical);
+}
+
+/*
+ * Give the trainer rows to keep, in place of what it may have, with the fold of
+ * each.  Which of them it trains with is to be chosen next.  The memory files
+ * may be closed afterwards.
+ */
+void
+mlops_trainer_keep(MlopsTrainer *trainer, const MlopsMatrix *rows, int folds, int num_features,
+				   const char *const *names, const bool *categorical)
+{
+	StringInfoData body;
+	int			fds[] = {rows->fd, folds};
 
 	initStringInfo(&body);
 	append_uint32(&body, num_features);
-	append_uint64(&body, train->num_rows);
-	append_uint64(&body, validation != NULL ? validation->num_rows : 0);
-	for (int i = 0; i < num_features; i++)
-	{
-		appendStringInfoChar(&body, categorical[i] ? 'c' : 'q');
-		append_text(&body, names[i]);
-	}
-	fds[num_fds++] = train->fd;
-	if (validation != NULL)
-		fds[num_fds++] = validation->fd;
+	append_uint64(&body, rows->num_rows);
+	append_features(&body, num_features, names, categorical);
+	do_command(trainer, MLOPS_WIRE_KEEP, &body, fds, lengthof(fds));
+}
 
-	send_command(trainer, MLOPS_WIRE_LOAD, &body, fds, num_fds);
-	receive_answer(trainer, MLOPS_WIRE_LOAD, MLOPS_WIRE_LOADED, &body, &cursor, NULL);
-	if (cursor.next != cursor.end)
-		report_nonsense(trainer, "The answer to load is malformed.");
-	pfree(body.data);
+/*
+ * Choose the rows of the next training: all but those of a fold, which it is
+ * validated with, or those of the folds before it alone; with fold -1 all rows
+ * and no validation.  What was made for the same choice in the same slot is
+ * used again.
+ */
+void
+mlops_trainer_fold(MlopsTrainer *trainer, int slot, int fold, bool past)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	append_uint32(&body, slot);
+	append_uint32(&body, fold < 0 ? MLOPS_NO_FOLD : (uint32) fold);
+	append_uint32(&body, past ? 1 : 0);
+	do_command(trainer, MLOPS_WIRE_FOLD, &body, NULL, 0);
 }
 
 /*

@@ -34,7 +34,7 @@ typedef struct MlopsParam
 } MlopsParam;
 
 /*
- * A matrix in an anonymous memory file: rows of num_features + 2 float32, the
+ * A matrix in an anonymous file: rows of num_features + 2 float32, the
  * features (NaN is missing), then the label, then the weight.
  */
 typedef struct MlopsMatrix
@@ -54,12 +54,27 @@ typedef struct MlopsTrained
 } MlopsTrained;
 
 extern MlopsTrainer *mlops_trainer_start(MemoryContext context, MlopsProgress *progress);
+extern void mlops_trainer_outlive(MlopsTrainer *trainer);
 extern void mlops_trainer_load(MlopsTrainer *trainer,
 							   const MlopsMatrix *train,
 							   const MlopsMatrix *validation,	/* or NULL */
 							   int num_features,
 							   const char *const *names,
 							   const bool *categorical);
+extern void mlops_trainer_keep(MlopsTrainer *trainer,
+							   const MlopsMatrix *rows,
+							   int folds,	/* descriptor: a byte for each row */
+							   int num_features,
+							   const char *const *names,
+							   const bool *categorical);
+extern void mlops_trainer_fold(MlopsTrainer *trainer, int slot, int fold, bool past);
+extern void mlops_trainer_quantise(MlopsTrainer *trainer,
+								   const MlopsMatrix *train,
+								   const MlopsMatrix *validation,	/* or NULL */
+								   int num_features,
+								   const char *const *names,
+								   const bool *categorical,
+								   int max_bin, bool weighted);
 extern void mlops_trainer_train(MlopsTrainer *trainer,
 								const MlopsParam *params, int num_params,
 								int rounds, int early_stopping_rounds,

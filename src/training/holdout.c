@@ -49,7 +49,11 @@ typedef struct Scoring
 {
 	const MlopsForest *forest;
 	MlopsForestInfo info;
+	const MlopsTrainingSet *set;
 	const float *rows;
+	const int64 *numbers;		/* of the rows that are scored; NULL: all */
+	const MlopsFolds *folds;	/* what a fold's model does not know is missing, or NULL */
+	int			fold;
 	Size		width;
 	int			num_features;
 	int64		num_rows;
@@ -59,23 +63,26 @@ typedef struct Scoring
 	float	   *batch_margins;
 	float	   *margins;		/* of the present row */
 	float	   *outputs;
-	MlopsProfile *profile;
+	MlopsProfile *profile;		/* or NULL */
 	MlopsSketch *scores;		/* a column of it */
+	float	   *kept;			/* mlops_score_width() for each row, or NULL */
+	MlopsMeasures *measures;
+	StringInfo	details;		/* what plots need, a JSON object that is begun, or NULL */
 } Scoring;
 
-/*
- * Append a measure, null if it is not a number.
- */
 static void
-add_measure(StringInfo json, const char *name, double value)
+add_measure(Scoring *scoring, const char *name, double value)
 {
-	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+	MlopsMeasures *measures = scoring->measures;
 
-	if (isfinite(value))
-		double_to_shortest_decimal_buf(value, digits);
-	else
-		strlcpy(digits, "null", sizeof(digits));
-	appendStringInfo(json, "\"%s\": %s, ", name, digits);
+	Assert(measures->count < MLOPS_MAX_MEASURES);
+	measures->list[measures->count++] = (MlopsMeasure) {.name = name,.value = value};
+}
+
+static const float *
+row_at(const Scoring *scoring, int64 i)
+{
+	return scoring->rows + (scoring->numbers != NULL ? scoring->numbers[i] : i) * scoring->width;
 }
 
 /*
@@ -85,7 +92,6 @@ add_measure(StringInfo json, const char *name, double value)
 static float
 score(Scoring *scoring, int64 i)
 {
-	const float *row = scoring->rows + i * scoring->width;
 	int			place = i % scoring->batch_rows;
 
 	if (place == 0)
@@ -94,14 +100,19 @@ score(Scoring *scoring, int64 i)
 
 		CHECK_FOR_INTERRUPTS();
 		for (int k = 0; k < count; k++)
-			memcpy(scoring->batch + (Size) k * scoring->num_features, row + k * scoring->width,
-				   sizeof(float) * scoring->num_features);
+		{
+			float	   *features = scoring->batch + (Size) k * scoring->num_features;
+
+			memcpy(features, row_at(scoring, i + k), sizeof(float) * scoring->num_features);
+			if (scoring->folds != NULL)
+				mlops_folds_forget(scoring->folds, scoring->fold, scoring->set, features);
+		}
 		mlops_forest_margin_batch(scoring->forest, scoring->batch, count, scoring->scratch,
 								  scoring->batch_margins);
 	}
 	scoring->margins = scoring->batch_margins + (Size) place * scoring->info.num_groups;
 	mlops_forest_transform(scoring->forest, scoring->margins, scoring->outputs);
-	return row[scoring->num_features];
+	return row_at(scoring, i)[scoring->num_features];
 }
 
 /*
@@ -110,11 +121,12 @@ score(Scoring *scoring, int64 i)
 static void
 note_score(Scoring *scoring, MlopsConversion conversion, Datum value)
 {
-	mlops_sketch_add_datum(scoring->scores, scoring->profile->context, conversion, value);
+	if (scoring->profile != NULL)
+		mlops_sketch_add_datum(scoring->scores, scoring->profile->context, conversion, value);
 }
 
 static void
-add_regression(Scoring *scoring, StringInfo json)
+add_regression(Scoring *scoring)
 {
 	Size		size = mul_size(sizeof(double), Max(scoring->num_rows, 1));
 	double	   *actual = MemoryContextAllocHuge(CurrentMemoryContext, size);
@@ -124,11 +136,13 @@ add_regression(Scoring *scoring, StringInfo json)
 	{
 		actual[i] = score(scoring, i);
 		predicted[i] = scoring->outputs[0];
+		if (scoring->kept != NULL)
+			scoring->kept[i] = scoring->outputs[0];
 		note_score(scoring, MLOPS_CONVERT_FLOAT8, Float8GetDatum(predicted[i]));
 	}
-	add_measure(json, "rmse", mlops_rmse(actual, predicted, scoring->num_rows));
-	add_measure(json, "mae", mlops_mae(actual, predicted, scoring->num_rows));
-	add_measure(json, "r2", mlops_r2(actual, predicted, scoring->num_rows));
+	add_measure(scoring, "rmse", mlops_rmse(actual, predicted, scoring->num_rows));
+	add_measure(scoring, "mae", mlops_mae(actual, predicted, scoring->num_rows));
+	add_measure(scoring, "r2", mlops_r2(actual, predicted, scoring->num_rows));
 	pfree(actual);
 	pfree(predicted);
 }
@@ -235,7 +249,7 @@ add_plots(StringInfo json, const MlopsScored *rows, size_t n, bool is_probabilit
 }
 
 static void
-add_binary(Scoring *scoring, StringInfo json, StringInfo details)
+add_binary(Scoring *scoring)
 {
 	size_t		n = scoring->num_rows;
 	MlopsScored *rows = MemoryContextAllocHuge(CurrentMemoryContext,
@@ -251,6 +265,8 @@ add_binary(Scoring *scoring, StringInfo json, StringInfo details)
 	{
 		rows[i].label = score(scoring, i) != 0;
 		rows[i].score = scoring->outputs[0];
+		if (scoring->kept != NULL)
+			scoring->kept[i] = scoring->outputs[0];
 		note_score(scoring, MLOPS_CONVERT_FLOAT8, Float8GetDatum(rows[i].score));
 		positives += rows[i].label;
 	}
@@ -259,25 +275,25 @@ add_binary(Scoring *scoring, StringInfo json, StringInfo details)
 	CHECK_FOR_INTERRUPTS();
 
 	auc = mlops_auc(rows, n);
-	add_measure(json, "auc", auc);
-	add_measure(json, "gini", 2 * auc - 1);
-	add_measure(json, "ks", mlops_ks(rows, n));
-	add_measure(json, "pr_auc", mlops_pr_auc(rows, n));
-	add_measure(json, "log_loss", is_probability ? mlops_log_loss(rows, n) : NAN);
-	add_measure(json, "brier", is_probability ? mlops_brier(rows, n) : NAN);
+	add_measure(scoring, "auc", auc);
+	add_measure(scoring, "gini", 2 * auc - 1);
+	add_measure(scoring, "ks", mlops_ks(rows, n));
+	add_measure(scoring, "pr_auc", mlops_pr_auc(rows, n));
+	add_measure(scoring, "log_loss", is_probability ? mlops_log_loss(rows, n) : NAN);
+	add_measure(scoring, "brier", is_probability ? mlops_brier(rows, n) : NAN);
 
 	/* as mlops.predict_class() decides */
 	confusion = mlops_confusion_at(rows, n, is_margin ? 0 : MLOPS_THRESHOLD);
-	add_measure(json, "accuracy", mlops_accuracy(&confusion));
-	add_measure(json, "precision", mlops_precision(&confusion));
-	add_measure(json, "recall", mlops_recall(&confusion));
-	add_measure(json, "f1", mlops_f1(&confusion));
-	add_measure(json, "mcc", mlops_mcc(&confusion));
-	add_measure(json, "base_rate", n > 0 ? (double) positives / n : NAN);
-	if (n > 0)
+	add_measure(scoring, "accuracy", mlops_accuracy(&confusion));
+	add_measure(scoring, "precision", mlops_precision(&confusion));
+	add_measure(scoring, "recall", mlops_recall(&confusion));
+	add_measure(scoring, "f1", mlops_f1(&confusion));
+	add_measure(scoring, "mcc", mlops_mcc(&confusion));
+	add_measure(scoring, "base_rate", n > 0 ? (double) positives / n : NAN);
+	if (scoring->details != NULL && n > 0)
 	{
-		add_intervals(details, rows, n, auc, &confusion);
-		add_plots(details, rows, n, is_probability);
+		add_intervals(scoring->details, rows, n, auc, &confusion);
+		add_plots(scoring->details, rows, n, is_probability);
 	}
 	pfree(rows);
 }
@@ -316,8 +332,7 @@ occurring_classes(int64 *cells, int num_classes)
  * answers; a class that is never right counts as 0.
  */
 static void
-add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json,
-			   StringInfo details)
+add_multiclass(Scoring *scoring, const MlopsLabel *label)
 {
 	int			num_classes = scoring->info.num_groups;
 	int64	   *cells = palloc0(mul_size(sizeof(int64) * num_classes, num_classes));
@@ -344,10 +359,14 @@ add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json,
 		cells[actual * num_classes + answer]++;
 		right += answer == actual;
 		mlops_forest_softmax(scoring->margins, num_classes, probabilities);
+		if (scoring->kept != NULL)
+			memcpy(scoring->kept + i * num_classes, probabilities, sizeof(float) * num_classes);
 		loss -= log(Max((double) probabilities[actual], MIN_PROBABILITY));
 	}
-	if (num_classes <= MAX_MATRIX_CLASSES && scoring->num_rows > 0)
+	if (scoring->details != NULL && num_classes <= MAX_MATRIX_CLASSES && scoring->num_rows > 0)
 	{
+		StringInfo	details = scoring->details;
+
 		appendStringInfoString(details, "\"intervals\": {");
 		add_share_interval(details, "accuracy", right, scoring->num_rows);
 		details->len -= 2;
@@ -358,66 +377,126 @@ add_multiclass(Scoring *scoring, const MlopsLabel *label, StringInfo json,
 	}
 	matrix = occurring_classes(cells, num_classes);
 
-	add_measure(json, "accuracy", right / n);
-	add_measure(json, "log_loss", loss / n);
-	add_measure(json, "precision_macro", mlops_matrix_precision(&matrix));
-	add_measure(json, "recall_macro", mlops_matrix_recall(&matrix));
-	add_measure(json, "f1_macro", mlops_matrix_f1(&matrix));
-	add_measure(json, "mcc", mlops_matrix_mcc(&matrix));
+	add_measure(scoring, "accuracy", right / n);
+	add_measure(scoring, "log_loss", loss / n);
+	add_measure(scoring, "precision_macro", mlops_matrix_precision(&matrix));
+	add_measure(scoring, "recall_macro", mlops_matrix_recall(&matrix));
+	add_measure(scoring, "f1_macro", mlops_matrix_f1(&matrix));
+	add_measure(scoring, "mcc", mlops_matrix_mcc(&matrix));
 	pfree(cells);
 	pfree(probabilities);
 	pfree(names);
 }
 
 /*
+ * Score rows, and measure the model by them.
+ */
+static void
+measure(Scoring *scoring)
+{
+	const MlopsTrainingSet *set = scoring->set;
+
+	mlops_forest_info(scoring->forest, &scoring->info);
+	scoring->width = MlopsRowWidth(set);
+	scoring->num_features = set->signature.num_features;
+	scoring->scratch = MemoryContextAllocHuge(CurrentMemoryContext,
+											  mlops_forest_batch_scratch_size(scoring->forest));
+	scoring->batch_rows = (int) Min(MLOPS_BATCH_ROWS, Max(MAX_BATCH_BYTES / (sizeof(float) * scoring->width), 1));
+	scoring->batch = palloc(mul_size(sizeof(float) * scoring->width, scoring->batch_rows));
+	scoring->batch_margins = palloc(mul_size(sizeof(float) * scoring->info.num_groups, scoring->batch_rows));
+	scoring->outputs = palloc(sizeof(float) * scoring->info.num_outputs);
+	scoring->measures->count = 0;
+	switch (set->label->task)
+	{
+		case MLOPS_TASK_REGRESSION:
+			add_regression(scoring);
+			break;
+		case MLOPS_TASK_BINARY:
+			add_binary(scoring);
+			break;
+		default:
+			add_multiclass(scoring, set->label);
+			break;
+	}
+	pfree(scoring->scratch);
+	pfree(scoring->batch);
+	pfree(scoring->batch_margins);
+	pfree(scoring->outputs);
+}
+
+/*
+ * How many numbers mlops_fold_measures() keeps of each row: its value or
+ * probability, or the probabilities of all classes.
+ */
+int
+mlops_score_width(const MlopsTrainingSet *set)
+{
+	return set->label->task == MLOPS_TASK_MULTICLASS ? set->label->num_classes : 1;
+}
+
+/*
+ * Measure a model by the rows of a fold that it was not trained with.  Their
+ * scores are kept, if scores is not NULL, in the order in which folds->held_out
+ * has the rows.
+ */
+void
+mlops_fold_measures(const MlopsForest *forest, const MlopsTrainingSet *set,
+					const MlopsFolds *folds, int fold, float *scores, MlopsMeasures *measures)
+{
+	Scoring		scoring = {0};
+
+	scoring.forest = forest;
+	scoring.set = set;
+	scoring.rows = mlops_memfile_map(set->parts[MLOPS_PART_TRAIN].file);
+	scoring.numbers = folds->held_out + folds->starts[fold];
+	scoring.num_rows = folds->starts[fold + 1] - folds->starts[fold];
+	scoring.folds = folds;
+	scoring.fold = fold;
+	scoring.kept = scores;
+	scoring.measures = measures;
+	measure(&scoring);
+}
+
+/*
  * Append the metrics of a model on its test rows, a JSON object, and what
  * plots need beside them, another one, and add its scores of these rows to
- * the set's profile.
+ * the set's profile.  A measure that is not a number is null.
  */
 void
 mlops_holdout_metrics(const MlopsForest *forest, const MlopsTrainingSet *set,
 					  StringInfo json, StringInfo details)
 {
 	const MlopsRows *test = &set->parts[MLOPS_PART_TEST];
+	MlopsMeasures measures;
 	Scoring		scoring = {0};
 
 	scoring.forest = forest;
-	mlops_forest_info(forest, &scoring.info);
+	scoring.set = set;
 	scoring.rows = test->file != NULL ? mlops_memfile_map(test->file) : NULL;
-	scoring.width = MlopsRowWidth(set);
-	scoring.num_features = set->signature.num_features;
 	scoring.num_rows = test->num_rows;
-	scoring.scratch = MemoryContextAllocHuge(CurrentMemoryContext, mlops_forest_batch_scratch_size(forest));
-	scoring.batch_rows = (int) Min(MLOPS_BATCH_ROWS, Max(MAX_BATCH_BYTES / (sizeof(float) * scoring.width), 1));
-	scoring.batch = palloc(mul_size(sizeof(float) * scoring.width, scoring.batch_rows));
-	scoring.batch_margins = palloc(mul_size(sizeof(float) * scoring.info.num_groups, scoring.batch_rows));
-	scoring.outputs = palloc(sizeof(float) * scoring.info.num_outputs);
 	scoring.profile = set->profile;
 	scoring.scores = mlops_profile_add_column(set->profile, MLOPS_ROLE_SCORE, MLOPS_ROLE_SCORE,
 											  set->label->task == MLOPS_TASK_MULTICLASS ?
 											  TEXTOID : FLOAT8OID, -1)->sketch;
+	scoring.measures = &measures;
+	scoring.details = details;
+	appendStringInfoChar(details, '{');
+	measure(&scoring);
 
 	appendStringInfoChar(json, '{');
-	appendStringInfoChar(details, '{');
-	switch (set->label->task)
+	for (int i = 0; i < measures.count; i++)
 	{
-		case MLOPS_TASK_REGRESSION:
-			add_regression(&scoring, json);
-			break;
-		case MLOPS_TASK_BINARY:
-			add_binary(&scoring, json, details);
-			break;
-		default:
-			add_multiclass(&scoring, set->label, json, details);
-			break;
+		char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+		if (isfinite(measures.list[i].value))
+			double_to_shortest_decimal_buf(measures.list[i].value, digits);
+		else
+			strlcpy(digits, "null", sizeof(digits));
+		appendStringInfo(json, "\"%s\": %s, ", measures.list[i].name, digits);
 	}
 	if (test->file == NULL)
 		appendStringInfoString(json, "\"note\": \"there are no test rows: split has no test part\", ");
 	appendStringInfo(json, "\"n_train\": " INT64_FORMAT ", \"n_test\": " INT64_FORMAT "}",
 					 set->parts[MLOPS_PART_TRAIN].num_rows, test->num_rows);
 	appendStringInfoChar(details, '}');
-	pfree(scoring.scratch);
-	pfree(scoring.batch);
-	pfree(scoring.batch_margins);
-	pfree(scoring.outputs);
 }

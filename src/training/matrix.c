@@ -21,6 +21,10 @@
  * So the same data and seed give the same matrix, bit for bit, and the
  * library the same model.
  *
+ * For a quantised matrix, which is read in batches, the rows do not stay in
+ * memory: they are sorted, and kept, in temporary files of the server, in no
+ * more memory than maintenance_work_mem.
+ *
  * The dictionary of a categorical feature has the values of training rows
  * only.  A value that appears in other parts alone is missing there, which is
  * what it would be when the model scores: the metrics of the test part must
@@ -56,8 +60,10 @@
 #include "guc.h"
 #include "monitoring/profile.h"
 #include "training/matrix.h"
+#include "training/memory.h"
 #include "training/query.h"
 #include "training/snapshot_hash.h"
+#include "training/row_spill.h"
 #include "training/split.h"
 
 /* most categories of a feature: the engine's own limit */
@@ -115,6 +121,7 @@ typedef struct Reader
 	float	   *row;			/* the one being read */
 	char	   *content;		/* what its hash is made of */
 	Hashes		hashes[MLOPS_NUM_PARTS];
+	MlopsRowSpill *spills[MLOPS_NUM_PARTS];	/* that sort the rows instead, or NULL */
 } Reader;
 
 /*
@@ -275,6 +282,9 @@ choose_columns(Reader *reader)
 					 errhint("It is a text or enum column, not the label, with train, validation, test or NULL.")));
 	}
 
+	if (options->folds != NULL)
+		mlops_folds_begin(options->folds, tupdesc, reader->key);
+
 	foreach(cell, options->features)
 	{
 		int			number = find_column(tupdesc, lfirst(cell), "feature");
@@ -295,6 +305,10 @@ choose_columns(Reader *reader)
 	reader->columns = palloc0(sizeof(Column) * (tupdesc->natts + 1));
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
+		/* what says which customer or when is not what to learn from */
+		if (options->all_features && options->folds != NULL && i == options->folds->number &&
+			options->folds->kind != MLOPS_FOLD_STRATIFY)
+			continue;
 		if (options->all_features ? i != reader->label && i != reader->key && i != reader->part : chosen[i])
 			add_feature(reader, i);
 	}
@@ -489,6 +503,19 @@ part_of_column(const Reader *reader, const TupleTableSlot *slot, MlopsPart *part
 }
 
 /*
+ * Is a row of the training part with this hash of its key or content left out
+ * by the sample?  It depends on nothing but that and the seed, and not on the
+ * part.
+ */
+static bool
+is_left_out(const MlopsTrainOptions *options, uint64 hash)
+{
+	uint64		other = hash_bytes_extended((const unsigned char *) &hash, sizeof(hash), ~(uint64) options->seed);
+
+	return mlops_split_position(other) >= options->sample;
+}
+
+/*
  * Remember the hash of the next row of a part.
  */
 static void
@@ -539,11 +566,14 @@ static bool
 receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 {
 	Reader	   *reader = (Reader *) self;
+	const MlopsTrainOptions *options = reader->options;
 	MlopsTrainingSet *set = reader->set;
 	Size		row_size = MlopsRowWidth(set) * sizeof(float);
 	MemoryContext old;
 	uint64		content;
+	uint64		hash;
 	MlopsPart	part = MLOPS_PART_TRAIN;
+	bool		left_out;
 
 	slot_getallattrs(slot);
 	if (++set->rows_read % ROWS_PER_CHECK == 0)
@@ -560,43 +590,62 @@ receive_tuple(TupleTableSlot *slot, DestReceiver *self)
 	}
 
 	old = MemoryContextSwitchTo(reader->row_context);
-	content = read_row(reader, slot);
-	if (reader->part >= 0)
-		;						/* it is known */
-	else if (reader->key < 0)
-		part = part_of_hash(reader->options, content);
-	else if (slot->tts_isnull[reader->key])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("key \"%s\" is NULL in a row", reader->options->key),
-				 errhint("A row without a key belongs to no part: leave it out in the query.")));
-	else
-		part = part_of_hash(reader->options,
-							mlops_split_hash(reader->key_conversion,
-											 slot->tts_values[reader->key],
-											 reader->options->seed));
+	hash = content = read_row(reader, slot);
+	if (reader->key >= 0 && (reader->part < 0 || options->folds != NULL))
+	{
+		if (slot->tts_isnull[reader->key])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("key \"%s\" is NULL in a row", options->key),
+					 errhint("A row without a key belongs to no part: leave it out in the query.")));
+		hash = mlops_split_hash(reader->key_conversion, slot->tts_values[reader->key], options->seed);
+	}
+	if (reader->part < 0)
+		part = part_of_hash(options, hash);
+	left_out = part == MLOPS_PART_TRAIN && options->sample > 0 &&
+		is_left_out(options, reader->key >= 0 && !slot->tts_isnull[reader->key] ?
+					mlops_split_hash(reader->key_conversion, slot->tts_values[reader->key],
+									 options->seed) : content);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(reader->row_context);
+	if (left_out)
+	{
+		set->rows_left_out++;
+		return true;
+	}
 
 	/* the training process has to map all but the test part, and to copy it */
-	reader->bytes += row_size + sizeof(content);
+	if (reader->spills[part] == NULL)
+		reader->bytes += row_size + sizeof(content);
+	else if (part != MLOPS_PART_TEST)
+		reader->bytes += mlops_training_row_bytes(reader->options, set->signature.num_features);
+	if (options->folds != NULL)
+		reader->bytes += MLOPS_FOLD_ROW_BYTES;
 	if (reader->bytes / 1024 > (Size) mlops_train_memory_limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training data exceeds mlops.train_memory_limit (%d kB)",
 						mlops_train_memory_limit),
-				 errdetail("The limit was reached after " INT64_FORMAT " rows of %zu bytes.",
-						   set->rows_read, row_size),
+				 errdetail("The limit was reached after " INT64_FORMAT " rows of %d features.",
+						   set->rows_read, set->signature.num_features),
 				 errhint("Train with fewer rows or columns, or have the limit raised.")));
 
-	add_hash(reader, part, content);
 	mlops_label_count(set->label, reader->row[set->signature.num_features], part);
 	if (part == MLOPS_PART_TRAIN)
 	{
+		if (options->folds != NULL)
+			mlops_folds_add(options->folds, slot, hash);
 		note_training_row(reader);
-		mlops_profile_add_row(set->profile, slot->tts_values, slot->tts_isnull);
+		if (!options->no_profile)
+			mlops_profile_add_row(set->profile, slot->tts_values, slot->tts_isnull);
 	}
-	mlops_memfile_append(set->parts[part].file, reader->row, row_size);
+	if (reader->spills[part] != NULL)
+		mlops_row_spill_add(reader->spills[part], content, reader->row);
+	else
+	{
+		add_hash(reader, part, content);
+		mlops_memfile_append(set->parts[part].file, reader->row, row_size);
+	}
 	set->parts[part].num_rows++;
 	return true;
 }
@@ -660,11 +709,18 @@ run_query(Reader *reader)
 		if (part == MLOPS_PART_TRAIN || reader->part >= 0 ||
 			(part == MLOPS_PART_TEST && options->test_share > 0) ||
 			(part == MLOPS_PART_VALIDATION && options->validation_share > 0))
-			set->parts[part].file = mlops_memfile_create("mlops training data");
+		{
+			set->parts[part].file = options->quantile ? mlops_memfile_create_on_disk() :
+				mlops_memfile_create("mlops training data");
+			if (options->quantile)
+				reader->spills[part] = mlops_row_spill_create(MlopsRowWidth(set) * sizeof(float),
+														  maintenance_work_mem / MLOPS_NUM_PARTS);
+		}
 	}
 	MemoryContextSwitchTo(spi_context);
 
 	set->relations = mlops_query_relations(plan, reader->context);
+	mlops_training_memory_check(plan, options, &set->signature);
 	result = SPI_execute_plan_extended(plan, &execute);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(result));
@@ -841,6 +897,13 @@ sort_rows(Reader *reader, MlopsPart part, float *rows)
 		sorted[i].number = i;
 	}
 	qsort_interruptible(sorted, num_rows, sizeof(SortedRow), compare_rows, &sort);
+	if (reader->options->folds != NULL && part == MLOPS_PART_TRAIN)
+	{
+		reader->set->order = MemoryContextAllocHuge(CurrentMemoryContext,
+													mul_size(sizeof(int64), num_rows));
+		for (int64 i = 0; i < num_rows; i++)
+			reader->set->order[i] = sorted[i].number;
+	}
 
 	/* row i gets the content of row sorted[i].number: follow each cycle once */
 	for (int64 start = 0; start < num_rows; start++)
@@ -898,7 +961,32 @@ finish_hash(MlopsBlake2b *state)
 }
 
 /*
- * Run the query of a training and give its rows, split, in memory files.
+ * Write the rows of a part that were sorted on the side into its file, as they
+ * are trained or tested with, and hash them so.
+ */
+static void
+write_sorted(Reader *reader, MlopsPart part, MlopsBlake2b *hash)
+{
+	MlopsTrainingSet *set = reader->set;
+	MlopsRows  *rows = &set->parts[part];
+	Size		row_size = MlopsRowWidth(set) * sizeof(float);
+
+	mlops_blake2b_update(hash, &rows->num_rows, sizeof(rows->num_rows));
+	mlops_row_spill_sort(reader->spills[part]);
+	for (int64 i = 0; mlops_row_spill_next(reader->spills[part], reader->row); i++)
+	{
+		if (i % ROWS_PER_CHECK == 0)
+			CHECK_FOR_INTERRUPTS();
+		recode_rows(reader, reader->row, 1);
+		mlops_blake2b_update(hash, reader->row, row_size);
+		mlops_memfile_append(rows->file, reader->row, row_size);
+	}
+	mlops_row_spill_end(reader->spills[part]);
+}
+
+/*
+ * Run the query of a training and give its rows, split, in memory files, or
+ * for a quantised matrix in temporary ones.
  */
 MlopsTrainingSet *
 mlops_training_set_read(const MlopsTrainOptions *options)
@@ -940,6 +1028,12 @@ mlops_training_set_read(const MlopsTrainOptions *options)
 
 		if (set->parts[part].file == NULL)
 			continue;
+		if (reader->spills[part] != NULL)
+		{
+			write_sorted(reader, part, &hash);
+			mlops_memfile_seal(set->parts[part].file);
+			continue;
+		}
 		rows = mlops_memfile_map(set->parts[part].file);
 		recode_rows(reader, rows, set->parts[part].num_rows);
 		sort_rows(reader, part, rows);
@@ -949,5 +1043,7 @@ mlops_training_set_read(const MlopsTrainOptions *options)
 		pfree(reader->hashes[part].values);
 	}
 	set->data_hash = finish_hash(&hash);
+	if (options->folds != NULL)
+		mlops_folds_finish(options->folds, set, options);
 	return set;
 }

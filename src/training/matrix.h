@@ -33,9 +33,11 @@ typedef struct MlopsTrainingSet
 	char	   *data_hash;		/* of the rows of all parts */
 	int64		rows_without_label;
 	int64		rows_without_part;	/* but with a label */
+	int64		rows_left_out;	/* of the training part, by the sample */
 	List	   *constant_features;	/* of char *: one value in all training rows */
 	List	   *relations;		/* of char *: read by the query, qualified */
 	List	   *constraints;	/* of MlopsParam *, for the library */
+	int64	   *order;			/* numbers that training rows had in the query, if in folds */
 	struct MlopsProfile *profile;	/* of features and label in training rows */
 } MlopsTrainingSet;
 

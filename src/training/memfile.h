@@ -13,6 +13,7 @@
 typedef struct MlopsMemfile MlopsMemfile;
 
 extern MlopsMemfile *mlops_memfile_create(const char *name);
+extern MlopsMemfile *mlops_memfile_create_on_disk(void);
 extern void mlops_memfile_append(MlopsMemfile *file, const void *bytes, Size size);
 extern void *mlops_memfile_map(MlopsMemfile *file);
 extern void mlops_memfile_seal(MlopsMemfile *file);

@@ -27,6 +27,9 @@
 /* share of the rows that watches over early stopping if split does not say */
 #define IMPLIED_VALIDATION	0.1
 
+/* most rounds of one training */
+#define MAX_ROUNDS			100000
+
 /* largest share of the rows that a part other than training may take */
 #define MAX_SHARE			0.9
 
@@ -271,6 +274,50 @@ set_param(MlopsTrainOptions *options, char *name, const JsonbValue *value)
 				 errhint("Training uses the processors of the server and nothing else.")));
 	else
 		options->params = add_param(options->params, name, text);
+}
+
+/*
+ * Take the arguments rounds and early_stopping_rounds.
+ */
+void
+mlops_options_rounds(MlopsTrainOptions *options, int rounds, int early_stopping_rounds)
+{
+	if (rounds < 1 || rounds > MAX_ROUNDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rounds must be between 1 and %d", MAX_ROUNDS)));
+	if (early_stopping_rounds < 0 || early_stopping_rounds > MAX_ROUNDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("early_stopping_rounds must be between 0 and %d", MAX_ROUNDS),
+				 errhint("With 0, which is the default, all rounds are trained.")));
+	options->rounds = rounds;
+	options->early_stopping_rounds = early_stopping_rounds;
+}
+
+/*
+ * Take the arguments that say how rows come into folds: at least so many, by at
+ * most one column.
+ */
+void
+mlops_options_folds(MlopsTrainOptions *options, MlopsFolds *folds, int count, int least,
+					char *group_column, char *time_column, char *stratify_column)
+{
+	if (count < least || count >= MLOPS_FOLDS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("folds must be between %d and %d", least, MLOPS_FOLDS_MAX - 1)));
+	if ((group_column != NULL) + (time_column != NULL) + (stratify_column != NULL) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("only one of group_column, time_column and stratify_column can be given")));
+	folds->count = count;
+	folds->kind = group_column != NULL ? MLOPS_FOLD_GROUP :
+		time_column != NULL ? MLOPS_FOLD_TIME :
+		stratify_column != NULL ? MLOPS_FOLD_STRATIFY : MLOPS_FOLD_HASH;
+	folds->column = group_column != NULL ? group_column :
+		time_column != NULL ? time_column : stratify_column;
+	options->folds = folds;
 }
 
 /*
@@ -600,6 +647,58 @@ mlops_options_constraints(const MlopsTrainOptions *options,
 		params = add_param(params, "interaction_constraints",
 						   interaction_text(options->interaction, signature));
 	return params;
+}
+
+/*
+ * Are trees grown from histograms, which is what they are if nothing is said?
+ */
+bool
+mlops_options_is_hist(const MlopsTrainOptions *options)
+{
+	const char *method = given_param(options, "tree_method");
+
+	return method == NULL || strcmp(method, "hist") == 0;
+}
+
+/*
+ * The most bins of a feature in these.
+ */
+int
+mlops_options_max_bin(const MlopsTrainOptions *options)
+{
+	const char *max_bin = given_param(options, "max_bin");
+	int			number = max_bin == NULL ? 256 : atoi(max_bin);
+
+	return Max(number, 2);
+}
+
+/*
+ * Take the arguments sample and matrix; the parameters were taken before.
+ */
+void
+mlops_options_matrix(MlopsTrainOptions *options, double sample, const char *matrix)
+{
+	const char *booster = given_param(options, "booster");
+
+	if (!(sample > 0 && sample <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("sample must be more than 0 and at most 1"),
+				 errhint("It is the share of the training part that is trained with.")));
+	options->sample = sample < 1 ? sample : 0;
+
+	options->quantile = strcmp(matrix, "quantile") == 0;
+	if (!options->quantile && strcmp(matrix, "exact") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown matrix \"%s\"", matrix),
+				 errhint("It is exact, or quantile, which takes less memory.")));
+	if (options->quantile &&
+		(!mlops_options_is_hist(options) || (booster != NULL && strcmp(booster, "gblinear") == 0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a quantised matrix is only for trees that are grown from histograms"),
+				 errhint("Use tree_method hist, which is the default, and booster gbtree or dart, or matrix => 'exact'.")));
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "forest/forest.h"
 #include "progress.h"
 #include "registry/feature.h"
+#include "training/folds.h"
 
 /* what the objective that the user asked for says about the label */
 typedef enum MlopsFamily
@@ -72,12 +73,24 @@ typedef struct MlopsTrainOptions
 	bool		balanced;		/* weights so that classes weigh the same */
 	List	   *class_weights;	/* or these, of MlopsClassWeight * */
 
+	MlopsFolds *folds;			/* of the training part, or NULL */
+	bool		no_profile;		/* none is needed: there will be no version */
+	double		sample;			/* share of the training part that is trained with;
+								 * 0: all of it */
+	bool		quantile;		/* a quantised matrix, read in batches */
+
 	MlopsProgress *progress;	/* once the training has begun */
 } MlopsTrainOptions;
 
+extern void mlops_options_rounds(MlopsTrainOptions *options, int rounds, int early_stopping_rounds);
+extern void mlops_options_folds(MlopsTrainOptions *options, MlopsFolds *folds, int count, int least,
+								char *group_column, char *time_column, char *stratify_column);
 extern void mlops_options_params(MlopsTrainOptions *options, Jsonb *params);
 extern void mlops_options_split(MlopsTrainOptions *options, Jsonb *split);
 extern void mlops_options_class_weight(MlopsTrainOptions *options, Jsonb *class_weight);
+extern void mlops_options_matrix(MlopsTrainOptions *options, double sample, const char *matrix);
+extern bool mlops_options_is_hist(const MlopsTrainOptions *options);
+extern int	mlops_options_max_bin(const MlopsTrainOptions *options);
 extern void mlops_options_features(MlopsTrainOptions *options, ArrayType *features);
 
 extern List *mlops_options_constraints(const MlopsTrainOptions *options,

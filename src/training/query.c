@@ -10,6 +10,7 @@
  */
 #include "compat.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "tcop/cmdtag.h"
@@ -166,4 +167,43 @@ mlops_query_text(SPIPlanPtr plan)
 	if (raw->stmt_len == 0)
 		return pstrdup(source->query_string + raw->stmt_location);
 	return pnstrdup(source->query_string + raw->stmt_location, raw->stmt_len);
+}
+
+/*
+ * The number of a column of a prepared query, from 0; -1 if there is none.
+ */
+int
+mlops_query_column(SPIPlanPtr plan, const char *name)
+{
+	TupleDesc	tupdesc = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		if (strcmp(NameStr(TupleDescAttr(tupdesc, i)->attname), name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * An expression that says of a row r of a prepared query whether its label is
+ * this class.  A boolean label is the class itself unless the class has the
+ * name of a boolean, as that of a model has which was trained with one.  Error
+ * 42703 if the query has no such column.
+ */
+char *
+mlops_query_is_class(SPIPlanPtr plan, const char *what, const char *label, const char *class)
+{
+	TupleDesc	tupdesc = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+	int			number = mlops_query_column(plan, label);
+
+	if (number < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("label \"%s\" is not a column of %s", label, what)));
+	if (getBaseType(TupleDescAttr(tupdesc, number)->atttypid) == BOOLOID &&
+		strcmp(class, "true") != 0 && strcmp(class, "false") != 0)
+		return psprintf("r.%s::pg_catalog.bool", quote_identifier(label));
+	return psprintf("(r.%s::pg_catalog.text OPERATOR(pg_catalog.=) %s)", quote_identifier(label),
+					quote_literal_cstr(class));
 }

@@ -6,8 +6,8 @@
  * One statement scores the query's rows with mlops.predict() and goes through
  * their distinct scores from the highest down; each is a threshold, and so is
  * one above all.  It runs with the rights and the search_path of the caller,
- * read-only.  What was chosen is recorded with the version, by a private
- * function.
+ * read-only.  What was chosen is recorded with the version, or asked for in a
+ * request if the version is in charge, by a private function.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,6 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
-#include "utils/plancache.h"
 
 #include "caller.h"
 #include "training/query.h"
@@ -38,7 +37,9 @@ enum
 	ARG_LABEL,
 	ARG_COST,
 	ARG_MAXIMIZE,
-	ARG_AT_LEAST
+	ARG_AT_LEAST,
+	ARG_REASON,
+	ARG_CHANGE_REF
 };
 
 /* what can be asked of a threshold, as columns of the statement */
@@ -86,7 +87,7 @@ append_numbers(StringInfo text, Jsonb *json, const char *argument, const char *c
 					 errmsg("%s has no number \"%s\"", argument, name),
 					 cost ? errhint("It has costs of tp, fp, tn and fn.") :
 					 errhint("It has least values of precision, recall, specificity, f1 and accuracy.")));
-		appendStringInfo(text, cost ? " OPERATOR(pg_catalog.+) c.%s::pg_catalog.float8 OPERATOR(pg_catalog.*) '%s'::pg_catalog.float8" :
+		appendStringInfo(text, cost ? " OPERATOR(pg_catalog.+) (c.%s::pg_catalog.float8 OPERATOR(pg_catalog.*) '%s'::pg_catalog.float8)" :
 						 " AND m.%s OPERATOR(pg_catalog.>=) '%s'::pg_catalog.float8",
 						 name, numeric_normalize(item.val.numeric));
 	}
@@ -100,7 +101,7 @@ mlops_choose_threshold(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	const Oid	find_types[] = {get_fn_expr_argtype(fcinfo->flinfo, ARG_MODEL)};
-	const Oid	types[] = {find_types[0], TEXTOID, TEXTOID, JSONBOID};
+	const Oid	types[] = {find_types[0], TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID};
 	NullableDatum args[lengthof(types)] = {0};
 	bool		save_read_only = XactReadOnly;
 	MemoryContext context = CurrentMemoryContext;
@@ -113,8 +114,6 @@ mlops_choose_threshold(PG_FUNCTION_ARGS)
 	char	   *query;
 	char	   *chosen = NULL;
 	SPIPlanPtr	plan;
-	TupleDesc	tupdesc;
-	int			number = 0;
 	bool		isnull;
 	NullableDatum model;
 
@@ -159,24 +158,13 @@ mlops_choose_threshold(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	plan = mlops_query_prepare(text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY)), "the query of a threshold",
 							   CURSOR_OPT_PARALLEL_OK);
-	tupdesc = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
 	label = text_to_cstring(PG_GETARG_TEXT_PP(ARG_LABEL));
-	for (int i = 0; i < tupdesc->natts; i++)
-	{
-		if (strcmp(NameStr(TupleDescAttr(tupdesc, i)->attname), label) == 0)
-			number = i + 1;
-	}
-	if (number == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("label \"%s\" is not a column of the query", label)));
 	query = mlops_query_text(plan);
 	{
 		NullableDatum class = {0};
 
 		class.value = mlops_call_private("_positive_class", 1, find_types, &args[0], &isnull);
-		positive = psprintf("(mlops._as_text(r.%s) OPERATOR(pg_catalog.=) %s)", quote_identifier(label),
-							quote_literal_cstr(TextDatumGetCString(class.value)));
+		positive = mlops_query_is_class(plan, "the query of a threshold", label, TextDatumGetCString(class.value));
 	}
 
 	XactReadOnly = true;
@@ -253,6 +241,8 @@ mlops_choose_threshold(PG_FUNCTION_ARGS)
 		appendStringInfoChar(&record, '}');
 		args[3].value = DirectFunctionCall1(jsonb_in, CStringGetDatum(record.data));
 	}
+	args[4] = (NullableDatum) {PG_GETARG_DATUM(ARG_REASON), PG_ARGISNULL(ARG_REASON)};
+	args[5] = (NullableDatum) {PG_GETARG_DATUM(ARG_CHANGE_REF), PG_ARGISNULL(ARG_CHANGE_REF)};
 	mlops_call_private("_register_threshold", lengthof(types), types, args, &isnull);
 	return (Datum) 0;
 }

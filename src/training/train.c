@@ -22,14 +22,11 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -44,16 +41,16 @@
 #include "monitoring/profile.h"
 #include "registry/artifact.h"
 #include "registry/modelref.h"
+#include "training/arguments.h"
 #include "training/client.h"
 #include "training/holdout.h"
+#include "training/json.h"
 #include "training/matrix.h"
 #include "training/options.h"
+#include "training/search.h"
 #include "training/train.h"
 
 PG_FUNCTION_INFO_V1(mlops_train);
-
-/* most rounds of one training */
-#define MAX_ROUNDS		100000
 
 /* the arguments of mlops.train, in their order */
 enum
@@ -70,26 +67,12 @@ enum
 	ARG_CLASS_WEIGHT,
 	ARG_POSITIVE,
 	ARG_FEATURES,
-	ARG_DESCRIPTION
+	ARG_DESCRIPTION,
+	ARG_SAMPLE,
+	ARG_MATRIX
 };
 
-/* one training, from its arguments to its record */
-typedef struct Training
-{
-	MlopsTrainOptions options;
-	MlopsTrainingSet *set;
-	List	   *params;			/* of MlopsParam *, as the library gets them */
-	MlopsTrained trained;
-	MlopsForest *forest;		/* the model, until it was measured */
-	char	   *arguments;		/* JSON: as they were given */
-	StringInfoData metrics;		/* JSON */
-	StringInfoData holdout;		/* what plots need of the test rows, a JSON object */
-	TimestampTz started_at;
-	int64		retrained_from;	/* run; 0: of no other */
-	double		reading;		/* seconds */
-	double		boosting;
-	double		scoring;
-} Training;
+typedef MlopsTraining Training;
 
 /* the run whose recipe the next training of this session follows; 0: none */
 static int64 next_retrained_from = 0;
@@ -117,27 +100,6 @@ mlops_train_follows(int64 run)
 }
 
 /*
- * A text argument, or NULL.
- */
-static char *
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
-}
-
-/*
- * Error if an argument that has no NULL is NULL.
- */
-static void
-require_argument(FunctionCallInfo fcinfo, int number, const char *name)
-{
-	if (PG_ARGISNULL(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s cannot be NULL", name)));
-}
-
-/*
  * Take all arguments, into the current memory context.
  */
 static void
@@ -151,6 +113,8 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 	require_argument(fcinfo, ARG_ROUNDS, "rounds");
 	require_argument(fcinfo, ARG_EARLY_STOPPING_ROUNDS, "early_stopping_rounds");
 	require_argument(fcinfo, ARG_SEED, "seed");
+	require_argument(fcinfo, ARG_SAMPLE, "sample");
+	require_argument(fcinfo, ARG_MATRIX, "matrix");
 
 	options->model = text_argument(fcinfo, ARG_MODEL);
 	options->query = text_argument(fcinfo, ARG_QUERY);
@@ -158,21 +122,11 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 	options->key = text_argument(fcinfo, ARG_KEY);
 	options->positive = text_argument(fcinfo, ARG_POSITIVE);
 	options->description = text_argument(fcinfo, ARG_DESCRIPTION);
-	options->rounds = PG_GETARG_INT32(ARG_ROUNDS);
-	options->early_stopping_rounds = PG_GETARG_INT32(ARG_EARLY_STOPPING_ROUNDS);
 	options->seed = PG_GETARG_INT64(ARG_SEED);
-
-	if (options->rounds < 1 || options->rounds > MAX_ROUNDS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("rounds must be between 1 and %d", MAX_ROUNDS)));
-	if (options->early_stopping_rounds < 0 || options->early_stopping_rounds > MAX_ROUNDS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("early_stopping_rounds must be between 0 and %d", MAX_ROUNDS),
-				 errhint("With 0, which is the default, all rounds are trained.")));
-
+	mlops_options_rounds(options, PG_GETARG_INT32(ARG_ROUNDS),
+						 PG_GETARG_INT32(ARG_EARLY_STOPPING_ROUNDS));
 	mlops_options_params(options, DatumGetJsonbPCopy(PG_GETARG_DATUM(ARG_PARAMS)));
+	mlops_options_matrix(options, PG_GETARG_FLOAT8(ARG_SAMPLE), text_argument(fcinfo, ARG_MATRIX));
 	mlops_options_split(options, DatumGetJsonbPCopy(PG_GETARG_DATUM(ARG_SPLIT)));
 	if (!PG_ARGISNULL(ARG_CLASS_WEIGHT))
 		mlops_options_class_weight(options,
@@ -181,34 +135,13 @@ read_arguments(FunctionCallInfo fcinfo, MlopsTrainOptions *options)
 						   PG_GETARG_ARRAYTYPE_P(ARG_FEATURES));
 }
 
-/* a text as an argument of a private function; NULL is NULL */
-static NullableDatum
-text_datum(const char *string)
-{
-	NullableDatum result = {0};
-
-	result.isnull = string == NULL;
-	if (string != NULL)
-		result.value = CStringGetTextDatum(string);
-	return result;
-}
-
-static NullableDatum
-jsonb_datum(const char *json)
-{
-	NullableDatum result = {0};
-
-	result.value = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
-	return result;
-}
-
 /*
  * Error unless the caller may register a version of this task under the
  * model's name.  With no task, as long as it is not known, only the privilege
  * is asked for.
  */
-static void
-check_register(const char *model, const char *task)
+void
+mlops_check_register(const char *model, const char *task)
 {
 	const Oid	types[] = {TEXTOID, TEXTOID};
 	NullableDatum args[] = {text_datum(model), text_datum(task)};
@@ -220,8 +153,8 @@ check_register(const char *model, const char *task)
 /*
  * Read the new model with the reader that scoring uses.
  */
-static MlopsForest *
-read_model(const Training *training)
+MlopsForest *
+mlops_training_read(const MlopsTraining *training)
 {
 	MlopsForestError error;
 	MlopsForestInfo info;
@@ -287,6 +220,18 @@ compare_scores(const MlopsForest *forest, MlopsTrainer *trainer)
 }
 
 /*
+ * The training process has made the model: read and check it, and let the
+ * process go.
+ */
+void
+mlops_training_check(MlopsTraining *training, MlopsTrainer *trainer)
+{
+	training->forest = mlops_training_read(training);
+	compare_scores(training->forest, trainer);
+	mlops_trainer_stop(trainer);
+}
+
+/*
  * Have the training process make the model.
  */
 static void
@@ -299,6 +244,7 @@ boost(Training *training, MemoryContext context)
 	bool	   *categorical = palloc(sizeof(bool) * signature->num_features);
 	MlopsParam *params = palloc(sizeof(MlopsParam) * list_length(training->params));
 	MlopsMatrix matrices[2];
+	MlopsMatrix *validation;
 	MlopsTrainer *trainer;
 
 	for (int i = 0; i < signature->num_features; i++)
@@ -317,10 +263,13 @@ boost(Training *training, MemoryContext context)
 	}
 
 	trainer = mlops_trainer_start(context, options->progress);
-	mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN],
-					   set->parts[MLOPS_PART_VALIDATION].file != NULL ?
-					   &matrices[MLOPS_PART_VALIDATION] : NULL,
-					   signature->num_features, names, categorical);
+	validation = set->parts[MLOPS_PART_VALIDATION].file != NULL ? &matrices[MLOPS_PART_VALIDATION] : NULL;
+	if (options->quantile)
+		mlops_trainer_quantise(trainer, &matrices[MLOPS_PART_TRAIN], validation, signature->num_features,
+							   names, categorical, mlops_options_max_bin(options), set->label->weighted);
+	else
+		mlops_trainer_load(trainer, &matrices[MLOPS_PART_TRAIN], validation,
+						   signature->num_features, names, categorical);
 	/* the trainer has made its own form of the rows */
 	for (int part = MLOPS_PART_TRAIN; part <= MLOPS_PART_VALIDATION; part++)
 	{
@@ -330,9 +279,7 @@ boost(Training *training, MemoryContext context)
 	mlops_progress_phase(options->progress, MLOPS_PHASE_BOOSTING, options->rounds);
 	mlops_trainer_train(trainer, params, list_length(training->params),
 						options->rounds, options->early_stopping_rounds, &training->trained);
-	training->forest = read_model(training);
-	compare_scores(training->forest, trainer);
-	mlops_trainer_stop(trainer);
+	mlops_training_check(training, trainer);
 }
 
 /*
@@ -346,106 +293,6 @@ measure(Training *training)
 	mlops_holdout_metrics(training->forest, training->set, &training->metrics, &training->holdout);
 	mlops_forest_env()->release(mlops_forest_env()->arg, training->forest);
 	training->forest = NULL;
-}
-
-/* the record's members: a name, then a value */
-static void
-add_name(StringInfo json, const char *name)
-{
-	if (json->data[json->len - 1] != '{')
-		appendStringInfoString(json, ", ");
-	escape_json(json, name);
-	appendStringInfoString(json, ": ");
-}
-
-static void
-add_string(StringInfo json, const char *name, const char *value)
-{
-	add_name(json, name);
-	if (value == NULL)
-		appendStringInfoString(json, "null");
-	else
-		escape_json(json, value);
-}
-
-static void
-add_integer(StringInfo json, const char *name, int64 value)
-{
-	add_name(json, name);
-	appendStringInfo(json, INT64_FORMAT, value);
-}
-
-static void
-add_number(StringInfo json, const char *name, double value)
-{
-	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
-
-	double_to_shortest_decimal_buf(value, digits);
-	add_name(json, name);
-	appendStringInfoString(json, digits);
-}
-
-static void
-add_time(StringInfo json, const char *name, TimestampTz value)
-{
-	char		buffer[MAXDATELEN + 1];
-	int			utc = 0;
-
-	add_string(json, name,
-			   JsonEncodeDateTime(buffer, TimestampTzGetDatum(value), TIMESTAMPTZOID, &utc));
-}
-
-static void
-add_strings(StringInfo json, const char *name, const List *values)
-{
-	ListCell   *cell;
-
-	add_name(json, name);
-	appendStringInfoChar(json, '[');
-	foreach(cell, values)
-	{
-		if (foreach_current_index(cell) > 0)
-			appendStringInfoString(json, ", ");
-		escape_json(json, lfirst(cell));
-	}
-	appendStringInfoChar(json, ']');
-}
-
-/*
- * The arguments that the record has in another form, as they were given, for
- * who wants to train in the same way again.
- */
-static char *
-given_arguments(FunctionCallInfo fcinfo)
-{
-	static const struct
-	{
-		int			number;
-		const char *name;
-	}			members[] =
-	{
-		{ARG_PARAMS, "params"}, {ARG_SPLIT, "split"}, {ARG_CLASS_WEIGHT, "class_weight"}
-	};
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	for (int i = 0; i < (int) lengthof(members); i++)
-	{
-		add_name(&json, members[i].name);
-		if (PG_ARGISNULL(members[i].number))
-			appendStringInfoString(&json, "null");
-		else
-		{
-			Jsonb	   *value = PG_GETARG_JSONB_P(members[i].number);
-
-			JsonbToCString(&json, &value->root, VARSIZE(value));
-		}
-	}
-	add_string(&json, "positive", text_argument(fcinfo, ARG_POSITIVE));
-	add_string(&json, "search_path", namespace_search_path);
-	appendStringInfoChar(&json, '}');
-	return json.data;
 }
 
 /*
@@ -505,43 +352,83 @@ add_classes(StringInfo json, const MlopsLabel *label)
 }
 
 /*
- * Everything that made the model, as JSON.  The names of the members are
- * documented in doc/training.md and stay as they are.
+ * The data and what was asked for, as members of a record.  The names of the
+ * members are documented in doc/training.md and stay as they are.
+ */
+void
+mlops_training_add_data(const MlopsTraining *training, StringInfo json)
+{
+	const MlopsTrainOptions *options = &training->options;
+	const MlopsTrainingSet *set = training->set;
+	List	   *features = NIL;
+
+	for (int i = 0; i < set->signature.num_features; i++)
+		features = lappend(features, set->signature.features[i].name);
+
+	add_string(json, "query", options->query);
+	add_strings(json, "relations", set->relations);
+	add_string(json, "label", options->label);
+	add_string(json, "label_type", format_type_be(set->label->type));
+	add_string(json, "key", options->key);
+	add_string(json, "data_hash", set->data_hash);
+	add_name(json, "arguments");
+	appendStringInfoString(json, training->arguments);
+	if (training->retrained_from != 0)
+		add_integer(json, "retrained_from", training->retrained_from);
+	add_strings(json, "features", features);
+	add_strings(json, "constant_features", set->constant_features);
+	add_params(json, training->params);
+	add_integer(json, "seed", options->seed);
+	add_string(json, "positive",
+			   set->label->task == MLOPS_TASK_BINARY ? set->label->classes[1].name : NULL);
+	add_string(json, "class_weight",
+			   !set->label->weighted ? NULL : options->balanced ? "balanced" : "given");
+	add_classes(json, set->label);
+
+	add_name(json, "rows");
+	appendStringInfoChar(json, '{');
+	add_integer(json, "read", set->rows_read);
+	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
+		add_integer(json, part_names[part], set->parts[part].num_rows);
+	add_integer(json, "skipped_null_label", set->rows_without_label);
+	if (options->sample > 0)
+		add_integer(json, "left_out_by_sample", set->rows_left_out);
+	if (options->part != NULL)
+		add_integer(json, "skipped_null_part", set->rows_without_part);
+	appendStringInfoChar(json, '}');
+}
+
+/*
+ * What trained, and when, as members of a record.
+ */
+void
+mlops_training_add_software(const MlopsTraining *training, StringInfo json)
+{
+	const int  *version = training->trained.library_version;
+
+	add_string(json, "library", "xgboost");
+	add_string(json, "library_version", psprintf("%d.%d.%d", version[0], version[1], version[2]));
+	add_string(json, "extension_version", MLOPS_VERSION);
+	add_string(json, "server_version", PG_VERSION);
+	add_integer(json, "threads", mlops_train_threads);
+	add_time(json, "started_at", training->started_at);
+	add_time(json, "finished_at", GetCurrentTimestamp());
+}
+
+/*
+ * Everything that made the model, as JSON.
  */
 static char *
 make_record(const Training *training)
 {
 	const MlopsTrainOptions *options = &training->options;
-	const MlopsTrainingSet *set = training->set;
 	const MlopsTrained *trained = &training->trained;
-	List	   *features = NIL;
 	StringInfoData json;
-
-	for (int i = 0; i < set->signature.num_features; i++)
-		features = lappend(features, set->signature.features[i].name);
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
 	add_string(&json, "kind", "train");
-	add_string(&json, "query", options->query);
-	add_strings(&json, "relations", set->relations);
-	add_string(&json, "label", options->label);
-	add_string(&json, "label_type", format_type_be(set->label->type));
-	add_string(&json, "key", options->key);
-	add_string(&json, "data_hash", set->data_hash);
-	add_name(&json, "arguments");
-	appendStringInfoString(&json, training->arguments);
-	if (training->retrained_from != 0)
-		add_integer(&json, "retrained_from", training->retrained_from);
-	add_strings(&json, "features", features);
-	add_strings(&json, "constant_features", set->constant_features);
-	add_params(&json, training->params);
-	add_integer(&json, "seed", options->seed);
-	add_string(&json, "positive",
-			   set->label->task == MLOPS_TASK_BINARY ? set->label->classes[1].name : NULL);
-	add_string(&json, "class_weight",
-			   !set->label->weighted ? NULL : options->balanced ? "balanced" : "given");
-	add_classes(&json, set->label);
+	mlops_training_add_data(training, &json);
 
 	add_name(&json, "split");
 	appendStringInfoChar(&json, '{');
@@ -555,15 +442,8 @@ make_record(const Training *training)
 	add_string(&json, "by", options->part != NULL ? "column" : options->key != NULL ? "key" : "content");
 	appendStringInfoChar(&json, '}');
 
-	add_name(&json, "rows");
-	appendStringInfoChar(&json, '{');
-	add_integer(&json, "read", set->rows_read);
-	for (int part = 0; part < MLOPS_NUM_PARTS; part++)
-		add_integer(&json, part_names[part], set->parts[part].num_rows);
-	add_integer(&json, "skipped_null_label", set->rows_without_label);
-	if (options->part != NULL)
-		add_integer(&json, "skipped_null_part", set->rows_without_part);
-	appendStringInfoChar(&json, '}');
+	add_number(&json, "sample", options->sample > 0 ? options->sample : 1);
+	add_string(&json, "matrix", options->quantile ? "quantile" : "exact");
 
 	add_name(&json, "rounds");
 	appendStringInfoChar(&json, '{');
@@ -576,15 +456,12 @@ make_record(const Training *training)
 	add_name(&json, "hold_out");
 	appendStringInfoString(&json, training->holdout.data);
 
-	add_string(&json, "library", "xgboost");
-	add_string(&json, "library_version",
-			   psprintf("%d.%d.%d", trained->library_version[0],
-						trained->library_version[1], trained->library_version[2]));
-	add_string(&json, "extension_version", MLOPS_VERSION);
-	add_string(&json, "server_version", PG_VERSION);
-	add_integer(&json, "threads", mlops_train_threads);
-	add_time(&json, "started_at", training->started_at);
-	add_time(&json, "finished_at", GetCurrentTimestamp());
+	if (training->search != NULL)
+	{
+		add_name(&json, "search");
+		appendStringInfoString(&json, training->search);
+	}
+	mlops_training_add_software(training, &json);
 	add_name(&json, "seconds");
 	appendStringInfoChar(&json, '{');
 	add_number(&json, "reading", training->reading);
@@ -652,6 +529,27 @@ lap(instr_time *since)
 }
 
 /*
+ * Measure the model and register it.  Returns the version's number.
+ */
+int32
+mlops_training_finish(MlopsTraining *training)
+{
+	const MlopsTrainOptions *options = &training->options;
+	instr_time	clock;
+	int32		version;
+
+	INSTR_TIME_SET_CURRENT(clock);
+	mlops_progress_phase(options->progress, MLOPS_PHASE_MEASURING, -1);
+	measure(training);
+	training->scoring = lap(&clock);
+
+	version = register_version(training);
+	mlops_profile_store(training->set->profile, options->model, version, "train",
+						options->query);
+	return version;
+}
+
+/*
  * Train and register; the current memory context holds all that is needed for
  * it.  Returns the version's number.
  */
@@ -661,22 +559,24 @@ train(FunctionCallInfo fcinfo, Training *training)
 	MlopsTrainOptions *options = &training->options;
 	MemoryContext context = CurrentMemoryContext;
 	instr_time	clock;
-	int32		version;
 
 	training->started_at = GetCurrentTimestamp();
 	/* not that of a training within the query */
 	training->retrained_from = next_retrained_from;
 	next_retrained_from = 0;
 	read_arguments(fcinfo, options);
-	training->arguments = given_arguments(fcinfo);
+	training->arguments = mlops_record_arguments(PG_GETARG_JSONB_P(ARG_PARAMS), PG_GETARG_JSONB_P(ARG_SPLIT),
+												 PG_ARGISNULL(ARG_CLASS_WEIGHT) ? NULL :
+												 PG_GETARG_JSONB_P(ARG_CLASS_WEIGHT),
+												 options->positive);
 	PreventCommandIfReadOnly("mlops.train()");
-	check_register(options->model, NULL);
+	mlops_check_register(options->model, NULL);
 
 	INSTR_TIME_SET_CURRENT(clock);
 	options->progress = mlops_progress_begin(MLOPS_WORK_TRAIN, options->model, 0, context);
 	mlops_progress_phase(options->progress, MLOPS_PHASE_READING, -1);
 	training->set = mlops_training_set_read(options);
-	check_register(options->model, task_names[training->set->label->task]);
+	mlops_check_register(options->model, task_names[training->set->label->task]);
 	training->params = mlops_options_library_params(options, training->set->label->task,
 													training->set->label->num_classes,
 													training->set->constraints);
@@ -684,15 +584,7 @@ train(FunctionCallInfo fcinfo, Training *training)
 
 	boost(training, context);
 	training->boosting = lap(&clock);
-
-	mlops_progress_phase(options->progress, MLOPS_PHASE_MEASURING, -1);
-	measure(training);
-	training->scoring = lap(&clock);
-
-	version = register_version(training);
-	mlops_profile_store(training->set->profile, options->model, version, "train",
-						options->query);
-	return version;
+	return mlops_training_finish(training);
 }
 
 /*

@@ -2,7 +2,7 @@
 \set ECHO none
 \set QUIET 1
 BEGIN;
-SELECT plan(200);
+SELECT plan(222);
 
 SET LOCAL client_min_messages = warning;
 CREATE SCHEMA training_test;
@@ -78,7 +78,7 @@ SELECT is((SELECT v.source || ', ' || v.description FROM mlops.version v JOIN ml
 SELECT is((SELECT model::text FROM mlops.train('first', :plain, 'bad', key => 'id', rounds => 3)), 'first/2',
           'the next one is version 2');
 SELECT is(keys(run_record('first')),
-          '{arguments,class_weight,classes,constant_features,data_hash,extension_version,features,history,key,label,label_type,library,library_version,params,positive,query,relations,rounds,rows,seconds,seed,server_version,split,threads}',
+          '{arguments,class_weight,classes,constant_features,data_hash,extension_version,features,history,hold_out,key,label,label_type,library,library_version,matrix,params,positive,query,relations,rounds,rows,sample,seconds,seed,server_version,split,threads}',
           'the members of a record');
 SELECT is(run_record('first')->>'query', :plain, 'record: query');
 SELECT is(run_record('first')->>'label', 'bad', 'record: label');
@@ -393,8 +393,52 @@ SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT age, bad FROM loan WH
 SELECT throws_ok($$SELECT FROM mlops.train('price', 'SELECT age, bad FROM loan', 'bad')$$, 'ML021', NULL, 'a model for another task');
 SELECT throws_ok($$SELECT FROM mlops.train('price', 'SELECT age, bad FROM loan', 'bad', '{"max_depth": -1}')$$, 'ML021', NULL, 'which is seen before the library begins');
 SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT age, 1e39::float8 AS x, bad FROM loan', 'bad')$$, 'ML030', NULL, 'a feature beyond float4');
+--
+-- Quantised matrices, and samples
+--
+CREATE TABLE wide_loan AS
+    SELECT i AS id, i * 7919 % 10007 AS a, sqrt(i * 31337::float8) AS b, CASE WHEN i % 13 > 0 THEN (ARRAY['x', 'y', 'z'])[i % 3 + 1] END AS c,
+           i * 7919 % 10007 + i % 50 * 60 > 7000 AS bad, 'c' || i % 3 AS class
+    FROM generate_series(1, 20000) i;
+CREATE FUNCTION pg_temp.quantile(query text, matrix text DEFAULT 'quantile', sample float8 DEFAULT 1, label text DEFAULT 'bad', weight jsonb DEFAULT NULL) RETURNS int
+    LANGUAGE sql AS $$ SELECT version FROM mlops.train('quantile_' || label, query, label, '{"max_depth": 4}', key => 'id', features => '{a,b,c}', rounds => 20, early_stopping_rounds => 5,
+                                                       class_weight => weight, sample => sample, matrix => matrix) $$;
+CREATE FUNCTION pg_temp.record(version int, label text DEFAULT 'bad') RETURNS jsonb LANGUAGE sql AS
+    $$ SELECT r.record || jsonb_build_object('metrics', r.metrics) FROM mlops.runs r WHERE r.model = 'quantile_' || $2 AND r.version = $1 $$;
+CREATE FUNCTION pg_temp.hash(version int) RETURNS text LANGUAGE sql AS
+    $$ SELECT sha256 FROM mlops.versions v WHERE v.model = 'quantile_bad' AND v.version = $1 $$;
+SELECT pg_temp.quantile('SELECT * FROM wide_loan', 'exact') AS exact, pg_temp.quantile('SELECT * FROM wide_loan') AS quantile,
+       pg_temp.quantile('SELECT * FROM wide_loan ORDER BY md5(id::text)') AS shuffled \gset
+SELECT is(pg_temp.record(:exact)->>'matrix', 'exact', 'a matrix is exact by default');
+SELECT is(pg_temp.record(:quantile)->>'matrix', 'quantile', 'another is recorded');
+SELECT is(pg_temp.record(:quantile)->'data_hash', pg_temp.record(:exact)->'data_hash', 'the data are the same');
+SELECT is(pg_temp.record(:quantile)->'rows', pg_temp.record(:exact)->'rows', 'and their parts');
+SELECT ok(abs((pg_temp.record(:quantile)->'metrics'->>'auc')::float8 - (pg_temp.record(:exact)->'metrics'->>'auc')::float8) < 0.005, 'and the model nearly');
+SELECT is(pg_temp.hash(:shuffled), pg_temp.hash(:quantile), 'rows in another order give the same model');
+SET LOCAL maintenance_work_mem = '1MB';
+SELECT is(pg_temp.hash(pg_temp.quantile('SELECT * FROM wide_loan')), pg_temp.hash(:quantile), 'also sorted on disk');
+RESET maintenance_work_mem;
+SELECT results_eq(format('SELECT r.same_artifact, r.same_data FROM mlops.runs, mlops.repeat_run(id) r WHERE model = ''quantile_bad'' AND version = %s', :quantile), 'VALUES (true, true)', 'it can be repeated');
+SELECT ok(jsonb_array_length(pg_temp.record(:quantile)->'history') > 5 AND pg_temp.record(:quantile)->'history'->>0 LIKE '%validation-%', 'early stopping sees the validation part');
+SELECT is((SELECT count(*) FROM mlops.verify_model(('quantile_bad/' || :quantile)::mlops.modelref) WHERE verdict = 'pass'), 5::bigint, 'libxgboost gives the golden rows the same margins');
+SELECT is(pg_temp.record(pg_temp.quantile('SELECT * FROM wide_loan', label => 'class'), 'class')->>'matrix', 'quantile', 'of several classes');
+SELECT is(pg_temp.record(pg_temp.quantile('SELECT id, a, b, c, a - b AS y FROM wide_loan', label => 'y'), 'y')->>'matrix', 'quantile', 'of a number');
+SELECT isnt(pg_temp.hash(pg_temp.quantile('SELECT * FROM wide_loan', weight => '"balanced"')), pg_temp.hash(:quantile), 'weights count');
+
+SELECT pg_temp.quantile('SELECT * FROM wide_loan', 'exact', 0.1) AS sample, pg_temp.quantile('SELECT * FROM wide_loan ORDER BY b', 'exact', 0.1) AS again,
+       pg_temp.quantile('SELECT * FROM wide_loan', 'exact', 0.2) AS more, pg_temp.quantile('SELECT * FROM wide_loan', 'quantile', 0.1) AS quantile_sample \gset
+SELECT is(pg_temp.record(:sample)->'sample', '0.1', 'a sample is recorded');
+SELECT is((r->>'train')::int + (r->>'left_out_by_sample')::int, (pg_temp.record(:exact)->'rows'->>'train')::int, 'with what it left out') FROM (SELECT pg_temp.record(:sample)->'rows' AS r) s;
+SELECT ok((r->>'train')::int BETWEEN 1100 AND 1450, 'a tenth of the training part') FROM (SELECT pg_temp.record(:sample)->'rows' AS r) s;
+SELECT is(r - '{train,left_out_by_sample}'::text[], (pg_temp.record(:exact)->'rows') - 'train'::text, 'the other parts are whole') FROM (SELECT pg_temp.record(:sample)->'rows' AS r) s;
+SELECT is(pg_temp.hash(:again), pg_temp.hash(:sample), 'the same rows in any order');
+SELECT is(pg_temp.record(:quantile_sample)->'data_hash', pg_temp.record(:sample)->'data_hash', 'for either matrix');
+SELECT results_eq(format('SELECT r.same_artifact FROM mlops.runs, mlops.repeat_run(id) r WHERE model = ''quantile_bad'' AND version = %s', :sample), 'VALUES (true)', 'and when it is repeated');
+SELECT throws_ok($$SELECT pg_temp.quantile('SELECT * FROM wide_loan', 'exact', 'NaN')$$, '22023', NULL, 'a share is a number above 0');
+SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT * FROM wide_loan', 'bad', '{"tree_method": "exact"}', matrix => 'quantile')$$, '22023', NULL, 'only for histograms');
+
 SET LOCAL mlops.train_memory_limit = '64MB';
-SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT i AS a, i * 2 AS b, i % 2 = 0 AS y FROM generate_series(1, 10000000) i', 'y')$$, '54000', NULL, 'data beyond the limit of memory, while they are read');
+SELECT throws_ok($$SELECT FROM mlops.train('none', 'SELECT i AS a, i * 2 AS b, i % 2 = 0 AS y FROM generate_series(1, (SELECT 10000000)) i', 'y')$$, '54000', NULL, 'data beyond the limit of memory, while they are read');
 SELECT is((SELECT count(*) FROM mlops.models WHERE model = 'none'), 0::bigint, 'no error made a model');
 
 SELECT * FROM finish();

@@ -63,6 +63,9 @@ server_headers() {
 # shellcheck disable=SC2086
 replacing() { grep -nE 'OR REPLACE|IF NOT EXISTS +[^(]' $parts; }
 
+# it is installed in databases of every encoding
+foreign_letters() { LC_ALL=C grep -n '[^ -~]' $parts; }
+
 first_lines() {
 	local part
 	for part in $parts; do
@@ -123,6 +126,7 @@ check 'src/forest includes no header of PostgreSQL but c.h' server_headers fores
 check 'src/trainer includes no header of PostgreSQL' server_headers trainer
 check 'parts of the install script only CREATE' replacing
 check 'parts of the install script begin with their name' first_lines
+check 'parts of the install script are ASCII' foreign_letters
 check 'every regression test has its expected output' no_expected
 check 'every public object is in doc/' objects
 check 'every setting is in doc/settings.md' undocumented 's/.*"(mlops\.[a-z_]+)".*/\1/p' src/guc.c

@@ -263,15 +263,59 @@ finish($other);
 
 # --- memory
 my ($ret, $out, $err) = $node->psql('postgres',
-	"SET mlops.train_memory_limit = '64MB'; SELECT FROM mlops.train('memory', 'SELECT i AS a, i AS b, i AS c, i AS d, i AS e, i AS f, i AS g, i AS h, i % 2 = 0 AS y FROM generate_series(1, 800000) i', 'y')",
+	"SET mlops.train_memory_limit = '64MB'; SELECT FROM mlops.train('memory', 'SELECT i AS a, i AS b, i AS c, i AS d, i AS e, i AS f, i AS g, i AS h, i % 2 = 0 AS y FROM generate_series(1, (SELECT 800000)) i', 'y')",
 	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 like($err, qr/ML031.*out of memory/, 'a training process that needs more memory than it may have');
 ($ret, $out, $err) = $node->psql('postgres',
+	"SET mlops.train_memory_limit = '64MB'; SELECT FROM mlops.train('memory', 'SELECT i, i % 7 AS j, i % 2 = 0 AS y FROM generate_series(1, (SELECT 10000000)) i', 'y')",
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/54000: training data exceeds mlops.train_memory_limit/, 'data that cannot fit, while they are read');
+($ret, $out, $err) = $node->psql('postgres',
 	"SET mlops.train_memory_limit = '64MB'; SELECT FROM mlops.train('memory', 'SELECT i, i % 7 AS j, i % 2 = 0 AS y FROM generate_series(1, 10000000) i', 'y')",
 	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-like($err, qr/54000.*train_memory_limit/, 'data that cannot fit, while they are read');
+like($err, qr/54000: training would need at least \d+ MB, and mlops.train_memory_limit is 64 MB/, 'or before, if the planner sees it');
+($ret, $out, $err) = $node->psql('postgres',
+	"SET mlops.train_memory_limit = '64MB'; SELECT FROM mlops.train('memory', 'SELECT i, i % 7 AS j, i % 2 = 0 AS y FROM generate_series(1, (SELECT 10000000)) i', 'y', matrix => 'quantile')",
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/54000: training data exceeds mlops.train_memory_limit/, 'and for a quantised matrix');
 no_trainer('no process is left');
 is(rows_left('memory'), '0|0|0', 'and no row');
+
+# --- rows on disk for a quantised matrix
+sub temporary_files { return glob $node->data_dir . '/base/pgsql_tmp/*' }
+
+my $spill = q{SET maintenance_work_mem = '1MB'; SET temp_file_limit = '%s'; SELECT 'begins';
+	SELECT FROM mlops.train('spill', 'SELECT i, i * 7919::bigint %% 1000 AS b, hashint4(i) %% 100 AS c, hashint4(i) %% 2 = 0 AS y FROM generate_series(1, %d) i%s', 'y',
+	                        rounds => 100000, matrix => 'quantile', split => '{}');
+	SELECT 'goes on'};
+
+$session = session(sprintf $spill, -1, 100000, ' UNION ALL SELECT 0, 0, 0, pg_sleep(1000) IS NULL');
+$pid = backend('SELECT FROM mlops.train');
+wait_until('rows are on disk', \&temporary_files);
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+like(finish($session), qr/57014/, 'cancelled while rows go to disk');
+is("@{[temporary_files()]}", '', 'no file is left');
+like(out($session), qr/goes on/, 'and the session goes on');
+
+$session = session(sprintf $spill, '1MB', 100000, '');
+like(finish($session), qr/53400.*temp_file_limit/, 'they count for temp_file_limit');
+is("@{[temporary_files()]}", '', 'no file is left');
+
+$session = session(sprintf $spill, -1, 100000, '');
+wait_for_trainer();
+is(scalar(grep { /memfd:mlops training data/ } descriptors($trainer)), 0, 'the training process has no rows in memory files');
+kill 'KILL', $trainer;
+like(finish($session), qr/ML031.*killed by signal 9/, 'kill -9 of the training process is an error');
+is("@{[temporary_files()]}", '', 'no file is left');
+
+$session = session(sprintf $spill, -1, 100000, '');
+wait_for_trainer();
+$pid = parent($trainer);
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+like(finish($session), qr/57014/, 'cancelled while it is trained');
+no_trainer('no process is left');
+is("@{[temporary_files()]}", '', 'no file is left');
+is(rows_left('spill'), '0|0|0', 'and no row');
 
 # --- many errors in one session leave no descriptors
 $session = session(

@@ -220,6 +220,82 @@ test_loads(void)
 	close(fd);
 }
 
+/* the body of a quantise command for the sample */
+static void
+put_quantise(uint32_t max_bin)
+{
+	static Buffer load;
+
+	put_load(&load, &sample, NULL, NULL);
+	body.length = 0;
+	put_u32(&body, max_bin);
+	put(&body, "", 1);
+	put(&body, load.bytes, load.length);
+}
+
+/*
+ * A quantise command whose numbers of rows are what the arguments say.
+ */
+static void
+test_quantise(const char *name, uint64_t num_rows, uint64_t num_validation, int num_fds)
+{
+	int			fds[] = {make_file(&sample), make_file(&validation)};
+
+	put_quantise(256);
+	memcpy(body.bytes + 9, &num_rows, sizeof(num_rows));
+	memcpy(body.bytes + 17, &num_validation, sizeof(num_validation));
+	test_message(name, MLOPS_WIRE_QUANTISE, fds, num_fds);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
+test_quantises(void)
+{
+	int			fds[2];
+	int			fd = make_file(&sample);
+	size_t		full;
+	int			caught = 0;
+
+	test_quantise("quantise: more rows than the file has", 101, 0, 1);
+	test_quantise("quantise: fewer rows than the file has", 99, 0, 1);
+	test_quantise("quantise: no rows", 0, 0, 1);
+	test_quantise("quantise: rows whose size overflows", UINT64_MAX / 8, 0, 1);
+	test_quantise("quantise: rows whose size wraps around to the file's", 100 + (UINT64_C(1) << 62), 0, 1);
+	test_quantise("quantise: more validation rows than the file has", 100, 51, 2);
+	test_quantise("quantise: a descriptor too few", 100, 50, 1);
+	put_quantise(1);
+	test_message("quantise: a single bin", MLOPS_WIRE_QUANTISE, &fd, 1);
+	put_quantise(UINT32_MAX);
+	test_message("quantise: 4294967295 bins", MLOPS_WIRE_QUANTISE, &fd, 1);
+	put_quantise(256);
+	put(&body, "x", 1);
+	test_message("quantise: bytes left over", MLOPS_WIRE_QUANTISE, &fd, 1);
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		bail_out("could not make a pipe");
+	put_quantise(256);
+	test_message("quantise: a pipe as a matrix", MLOPS_WIRE_QUANTISE, fds, 1);
+	close(fds[0]);
+	close(fds[1]);
+
+	put_quantise(256);
+	full = body.length;
+	for (size_t length = 0; length < full; length++)
+	{
+		Peer		peer = peer_ready(0);
+		Reply		reply;
+
+		body.length = length;
+		peer_send(&peer, MLOPS_WIRE_QUANTISE, &body, &fd, 1);
+		reply = peer_receive(&peer);
+		caught += reply.type == MLOPS_WIRE_ERROR && reply_number(&reply) == MLOPS_FAILURE_PROTOCOL;
+		free(reply.body);
+		caught += exited(peer_end(&peer), 1);
+	}
+	ok(caught == (int) (2 * full), "a quantise command cut off at each of %zu places", full);
+	close(fd);
+}
+
 static void
 test_trains(void)
 {
@@ -344,6 +420,7 @@ main(void)
 	test_order();
 	test_lengths();
 	test_loads();
+	test_quantises();
 	test_trains();
 	test_predicts();
 	test_ends();
