@@ -243,6 +243,13 @@ CREATE FUNCTION mlops._report_columns(path text, query text, OUT "column" text, 
 COMMENT ON FUNCTION mlops._report_columns(text, text) IS
     'Columns that a query would return under a search_path; error 22023 unless it is one SELECT that only reads.';
 
+-- Reports read columns as text by this: a cast would run a function of the
+-- type's owner as whoever asks.
+CREATE FUNCTION mlops._as_text(value "any") RETURNS text
+    LANGUAGE C STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'mlops_as_text';
+COMMENT ON FUNCTION mlops._as_text("any") IS 'A value as text by the output function of its type, without any cast.';
+
 -- The type of one of these columns: boolean, number, text, without domains.
 CREATE FUNCTION mlops._report_kind(columns jsonb, "column" text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -293,7 +300,7 @@ BEGIN
                 USING ERRCODE = 'null_value_not_allowed',
                       HINT = 'Name it, such as favourable => ''{good}'', or compare in the query.';
         END IF;
-        RETURN format('(q.%I::pg_catalog.text OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.text[]))', "column", favourable);
+        RETURN format('(mlops._as_text(q.%I) OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.text[]))', "column", favourable);
     END IF;
     FOREACH word IN ARRAY coalesce(favourable, '{true}') LOOP
         truth := CASE WHEN lower(word) IN ('t', 'true', 'y', 'yes', 'on', '1') THEN true
@@ -404,8 +411,8 @@ BEGIN
         'SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(''g'', c.g, ''s'', c.s, ''l'', c.l, ''p'', c.p, ''n'', c.n)) FROM ('
         'SELECT r.g, r.s, r.l, r.p, pg_catalog.count(*) AS n FROM ('
         'SELECT ARRAY[%s] AS g, %s AS s, %s AS l, %s AS p FROM (%s' || E'\n' || ') q) r GROUP BY r.g, r.s, r.l, r.p LIMIT %s) c',
-        (SELECT string_agg(format('q.%I::pg_catalog.text', g), ', ' ORDER BY i) FROM unnest(groups) WITH ORDINALITY u (g, i)),
-        CASE WHEN stratum IS NULL THEN 'NULL::pg_catalog.text' ELSE format('q.%I::pg_catalog.text', stratum) END,
+        (SELECT string_agg(format('mlops._as_text(q.%I)', g), ', ' ORDER BY i) FROM unnest(groups) WITH ORDINALITY u (g, i)),
+        CASE WHEN stratum IS NULL THEN 'NULL::pg_catalog.text' ELSE format('mlops._as_text(q.%I)', stratum) END,
         label_sql, prediction_sql, query, max_cells + 1);
     PERFORM set_config('search_path', path, true);
     EXECUTE statement INTO cells;

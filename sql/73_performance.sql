@@ -107,9 +107,9 @@ CREATE FUNCTION mlops._report_source(query text, label_sql text, key text, label
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN labels IS NULL THEN format('(%s' || E'\n) q', query)
-    ELSE format(E'(%s\n) q LEFT JOIN (SELECT (l.%I)::pg_catalog.text AS k, CASE WHEN (pg_catalog.count(DISTINCT %s) OPERATOR(pg_catalog.<=) 1)'
+    ELSE format(E'(%s\n) q LEFT JOIN (SELECT mlops._as_text(l.%I) AS k, CASE WHEN (pg_catalog.count(DISTINCT %s) OPERATOR(pg_catalog.<=) 1)'
                 ' THEN pg_catalog.min(%3$s) ELSE ''NaN'' END AS t FROM (%s\n) l GROUP BY 1) l'
-                ' ON ((q.%2$I)::pg_catalog.text OPERATOR(pg_catalog.=) l.k)', query, key, label_sql, labels) END
+                ' ON (mlops._as_text(q.%2$I) OPERATOR(pg_catalog.=) l.k)', query, key, label_sql, labels) END
 $$;
 COMMENT ON FUNCTION mlops._report_source(text, text, text, text) IS 'FROM item of a report''s statement.';
 
@@ -216,7 +216,7 @@ BEGIN
     label_sql := CASE WHEN label IS NULL THEN 'NULL::pg_catalog.text'
                       ELSE format(CASE WHEN kind = 'number' AND version.task <> 'regression'
                                        THEN 'pg_catalog.trim_scale(%s.%I::pg_catalog.numeric)::pg_catalog.text'
-                                       ELSE '%s.%I::pg_catalog.text' END,
+                                       ELSE 'mlops._as_text(%s.%I)' END,
                                   CASE WHEN labels IS NULL THEN 'q' ELSE 'l' END, label) END;
     positive := ARRAY[coalesce(version.classes[2], '1')];
     negative := ARRAY[coalesce(version.classes[1], '0')];
@@ -239,7 +239,7 @@ BEGIN
         CASE WHEN champion IS NULL THEN CASE version.task WHEN 'multiclass' THEN 'NULL::pg_catalog.text' ELSE 'NULL::pg_catalog.float8' END
              ELSE format(CASE version.task WHEN 'multiclass' THEN 'mlops.predict_class(%L::mlops.modelref, q)'
                                            ELSE 'mlops.predict(%L::mlops.modelref, q)' END, champion) END,
-        (SELECT string_agg(format('q.%I::pg_catalog.text', s), ', ' ORDER BY o) FROM unnest(segments) WITH ORDINALITY u (s, o)),
+        (SELECT string_agg(format('mlops._as_text(q.%I)', s), ', ' ORDER BY o) FROM unnest(segments) WITH ORDINALITY u (s, o)),
         mlops._report_source(query, label_sql, key, labels));
     groups_sql := (SELECT string_agg(format('r.g[%s]', s), ', ') FROM generate_series(1, k) s);
     statement := statement

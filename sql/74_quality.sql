@@ -22,12 +22,22 @@ CREATE AGGREGATE mlops._quality(value float8, minimum float8, maximum float8, lo
 COMMENT ON AGGREGATE mlops._quality(float8, float8, float8, float8, float8) IS
     'Figures of a column for a quality report, in the order of mlops._quality_statement(); mean and standard deviation only where low is NULL.';
 
+-- Rounded as a model reads it: profiles have the least and the greatest value
+-- of these.
+CREATE FUNCTION mlops._days("column" text) RETURNS text
+    LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT mlops._qualified('((((EXTRACT(epoch FROM ' || "column" || ') - 946684800) * 1000000)::pg_catalog.float8 / 86400000000) + 10957)')
+$$;
+COMMENT ON FUNCTION mlops._days(text) IS 'SQL for the days since 1970 of a column of times, or of its place in a template.';
+
 -- SQL for the figures of each column of a query, an array of JSON arrays:
 -- values, values that are not finite, least and greatest value, mean,
 -- standard deviation, whether there are two different values, values out of
 -- range, outliers, values of no known category; without bounds, as of a
 -- reference, also rows of the most frequent value.  A column with numbers or
--- times is looked at as float8, any other one as text.
+-- times, these in days, is looked at as float8, any other one as text.
 CREATE FUNCTION mlops._quality_statement(query text, names text[], types oid[], kinds text[], bounds jsonb) RETURNS text
     LANGUAGE SQL STABLE
     SET search_path = pg_catalog, pg_temp
@@ -48,9 +58,9 @@ AS $$
                            ELSE '' END,
                    ', ' ORDER BY c.position),
                string_agg(format('q.%2$I AS c%1$s, ' || CASE
-                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN pg_catalog.date_part(''epoch'', q.%2$I)'
+                   WHEN c.kind = 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%2$I) THEN ' || mlops._days('q.%2$I') ||
                                              ' WHEN (q.%2$I IS NOT NULL) THEN ''NaN'' END'
-                   WHEN c.kind <> 'number' THEN 'q.%2$I::pg_catalog.text COLLATE pg_catalog."C"'
+                   WHEN c.kind <> 'number' THEN 'mlops._as_text(q.%2$I) COLLATE pg_catalog."C"'
                    WHEN c.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 'q.%2$I::pg_catalog.float8'
                    -- what is too large for a double is not finite
                    ELSE mlops._qualified('CASE WHEN ((q.%2$I::pg_catalog.numeric >= (-1e30)::pg_catalog.numeric)'
@@ -158,7 +168,7 @@ BEGIN
             -- Categories, where there are not too many to be some.
             statement := (
                 SELECT 'SELECT pg_catalog.jsonb_object_agg(c.name, c.v) FROM (SELECT d.name, pg_catalog.jsonb_agg(d.v) AS v FROM ('
-                       || string_agg(format('(SELECT %1$L AS name, q.%1$I::pg_catalog.text AS v FROM (%2$s' || E'\n' || ') q WHERE q.%1$I IS NOT NULL GROUP BY 2 LIMIT %3$s)',
+                       || string_agg(format('(SELECT %1$L AS name, mlops._as_text(q.%1$I) AS v FROM (%2$s' || E'\n' || ') q WHERE q.%1$I IS NOT NULL GROUP BY 2 LIMIT %3$s)',
                                             u.name, reference, max_categories + 1), ' UNION ALL ')
                        || ') d GROUP BY d.name) c'
                 FROM unnest(shared_names, shared_kinds) u (name, kind) WHERE u.kind = 'category');

@@ -15,8 +15,8 @@ AS $$
                      'CASE WHEN q.%1$I OPERATOR(pg_catalog.<>) ''NaN'' THEN GREATEST(LEAST(q.%1$I::pg_catalog.float8, 3e38), -3e38) END'
                  ELSE 'CASE WHEN q.%1$I::pg_catalog.numeric OPERATOR(pg_catalog.<>) ''NaN'' THEN'
                       ' pg_catalog.round(GREATEST(LEAST(q.%1$I::pg_catalog.numeric, 3e38), -3e38), 100)::pg_catalog.float8 END' END
-        WHEN 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%1$I) THEN (EXTRACT(epoch FROM q.%1$I)::pg_catalog.float8 OPERATOR(pg_catalog./) 86400) END'
-        ELSE '(q.%1$I::pg_catalog.text COLLATE pg_catalog."C")' END, name)
+        WHEN 'time' THEN 'CASE WHEN pg_catalog.isfinite(q.%1$I) THEN ' || mlops._days('q.%1$I') || ' END'
+        ELSE '(mlops._as_text(q.%1$I) COLLATE pg_catalog."C")' END, name)
 $$;
 COMMENT ON FUNCTION mlops._comparable(text, oid) IS 'SQL for a column as float8 or text, never NaN or infinite.';
 
@@ -156,7 +156,7 @@ BEGIN
                  FROM (SELECT format('%s AS c%s', mlops._comparable(names[o], (types[i]->>names[o])::oid), o)
                        FROM generate_subscripts(names, 1) o
                        UNION ALL
-                       SELECT format('(q.%I)::pg_catalog.text COLLATE pg_catalog."C" AS k%s', key[o], o) FROM generate_subscripts(key, 1) o) e (e)),
+                       SELECT format('mlops._as_text(q.%I) COLLATE pg_catalog."C" AS k%s', key[o], o) FROM generate_subscripts(key, 1) o) e (e)),
                 queries[i], max_rows);
         END LOOP;
         statement := format('SELECT %s, ((z.h OPERATOR(pg_catalog.&) 9223372036854775807) OPERATOR(pg_catalog.%%) 5)::pg_catalog.float8 AS fold,'

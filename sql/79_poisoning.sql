@@ -283,7 +283,7 @@ BEGIN
                                ELSE features.expressions[o] END
                    FROM generate_subscripts(features.names, 1) o ORDER BY o);
     group_sql := CASE WHEN source IS NULL THEN NULL
-                      WHEN mlops._quality_kind((columns->>source)::oid) <> 'time' OR (columns->>source)::oid = 'date'::regtype THEN format('pg_catalog."left"(q.%I::pg_catalog.text, 200)', source)
+                      WHEN mlops._quality_kind((columns->>source)::oid) <> 'time' OR (columns->>source)::oid = 'date'::regtype THEN format('pg_catalog."left"(mlops._as_text(q.%I), 200)', source)
                       WHEN (columns->>source)::oid = 'timestamptz'::regtype
                       THEN format('pg_catalog.to_char(pg_catalog.timezone(''UTC'', q.%I), ''YYYY-MM-DD'')', source)
                       ELSE format('pg_catalog.to_char(q.%I::pg_catalog.timestamp, ''YYYY-MM-DD'')', source) END;
@@ -311,7 +311,7 @@ BEGIN
             -- Rows that both sets have: by key, else by content.
             IF NOT (regression AND key IS NULL) AND NOT EXISTS (SELECT FROM unnest(key) k WHERE NOT reference_columns ? k) THEN
                 key_sql := 'CASE WHEN ' || (SELECT string_agg(format('q.%I IS NOT NULL', c), ' AND ') FROM unnest(key) c) || ' THEN ARRAY['
-                           || (SELECT string_agg(format('q.%I::pg_catalog.text', c), ', ') FROM unnest(key) c) || ']::pg_catalog.text[] END';
+                           || (SELECT string_agg(format('mlops._as_text(q.%I)', c), ', ') FROM unnest(key) c) || ']::pg_catalog.text[] END';
                 statement := format(mlops._qualified(
                     'SELECT ARRAY[pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE (a.t <> ALL (b.ts)))] FROM (SELECT %s AS t, %s AS k FROM (%s' || E'\n' || ') q) a'
                     ' JOIN (SELECT x.k, pg_catalog.array_agg(DISTINCT x.t) AS ts FROM (SELECT %s AS t, %s AS k FROM (%s' || E'\n' || ') q) x'
@@ -463,7 +463,7 @@ AS $$
                 ELSE t.sql END
     FROM mlops._report_kind(columns, label) k,
          LATERAL (SELECT format(CASE k WHEN 'number' THEN 'pg_catalog.trim_scale(q.%I::pg_catalog.numeric)::pg_catalog.text'
-                                       ELSE 'q.%I::pg_catalog.text' END, label) AS sql) t
+                                       ELSE 'mlops._as_text(q.%I)' END, label) AS sql) t
 $$;
 COMMENT ON FUNCTION mlops._poisoning_label(jsonb, text, boolean, text[]) IS 'SQL for the label of a training set; error 42703.';
 

@@ -126,7 +126,7 @@ BEGIN
         END IF;
         IF key IS NOT NULL THEN
             key_sql := 'CASE WHEN ' || (SELECT string_agg(format('q.%I IS NOT NULL', c), ' AND ') FROM unnest(key) c) || ' THEN ARRAY['
-                       || (SELECT string_agg(format('q.%I::pg_catalog.text', c), ', ') FROM unnest(key) c) || ']::pg_catalog.text[] END';
+                       || (SELECT string_agg(format('mlops._as_text(q.%I)', c), ', ') FROM unnest(key) c) || ']::pg_catalog.text[] END';
         END IF;
     END IF;
     statement := format('SELECT pg_catalog.jsonb_build_object(''rows'', pg_catalog.count(*)) FROM (%s' || E'\n' || ') q', query);

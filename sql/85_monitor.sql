@@ -644,7 +644,8 @@ AS $$
 DECLARE
     message jsonb := mlops._alert_message(alert);
 BEGIN
-    PERFORM pg_notify('mlops_alert', message::text);
+    -- every role can listen, and an error may quote what it has read
+    PERFORM pg_notify('mlops_alert', (message - 'outcome')::text);
     PERFORM mlops._audit(action => 'alert.' || CASE alert.status WHEN 'open' THEN 'open' WHEN 'closed' THEN 'close' ELSE 'acknowledge' END,
                          model => message->>'model', version => (message->>'version')::integer, subject => alert.id::text,
                          reason => coalesce(alert.close_comment, alert.comment), detail => message);
@@ -751,8 +752,9 @@ BEGIN
         WHEN jsonb_typeof(arguments->'options') <> 'object' OR jsonb_typeof(arguments->'rules') <> 'object'
             THEN 'Options and rules are JSON objects.'
         WHEN arguments->>'worse' NOT IN ('higher', 'lower') THEN 'What is worse is higher or lower.'
-        WHEN warn IN ('NaN', 'infinity', '-infinity') OR fail IN ('NaN', 'infinity', '-infinity')
-            THEN 'Thresholds are finite numbers.'
+        -- they are compared as float8, and one that is too large or too small for it is an error
+        WHEN EXISTS (SELECT FROM unnest(ARRAY[warn, fail]) t WHERE t <> 0 AND abs(t) NOT BETWEEN 1e-300 AND 1e300)
+            THEN 'Thresholds are finite numbers, 0 or from 1e-300 to 1e300 in size.'
         WHEN kind <> 'drift' AND (warn IS NOT NULL OR fail IS NOT NULL) AND NOT arguments ? 'metrics'
             THEN 'Thresholds need to know of which metrics they are.'
         WHEN min_rows < 1 THEN 'There is at least one row.'
@@ -1070,8 +1072,8 @@ BEGIN
         'SELECT c.b, pg_catalog.count(*), pg_catalog.count(c.t) FROM (SELECT pg_catalog.width_bucket(q.%I::pg_catalog.%s, %L::pg_catalog.%2$s[]) AS b, %4$s AS t FROM %5$s) c GROUP BY c.b',
         plan->>'time_column', CASE time_type WHEN 'timestamptz' THEN 'timestamptz' ELSE 'timestamp' END,
         (SELECT array_agg(mlops._monitor_time(b, time_type, plan->>'time_zone') ORDER BY o) FROM unnest(bounds) WITH ORDINALITY u (b, o)),
-        CASE WHEN apart IS NULL THEN format('q.%I::pg_catalog.text', label) ELSE 'l.t' END,
-        mlops._report_source(plan->>'query', format('l.%I::pg_catalog.text', label), plan->'key'->>0, apart));
+        CASE WHEN apart IS NULL THEN format('mlops._as_text(q.%I)', label) ELSE 'l.t' END,
+        mlops._report_source(plan->>'query', format('mlops._as_text(l.%I)', label), plan->'key'->>0, apart));
     PERFORM set_config('search_path', plan->>'path', true);
     RETURN QUERY EXECUTE statement;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -1135,6 +1137,7 @@ DECLARE
     detail text;
     labels bigint;
     label_rows bigint;
+    statement text;
 BEGIN
     FOR c IN SELECT * FROM jsonb_to_recordset(plan->'checks')
                  x (id bigint, kind text, arguments jsonb, warn float8, fail float8, min_rows integer) LOOP
@@ -1146,47 +1149,39 @@ BEGIN
             IF model IS NULL AND c.kind IN ('drift', 'poisoning', 'probing', 'performance') THEN
                 RAISE EXCEPTION 'no version is in charge' USING ERRCODE = 'ML003';
             END IF;
+            -- under the owner's search_path nothing runs but this statement
+            statement := CASE c.kind
+                WHEN 'drift' THEN
+                    format('drift_report(%L, %L, %L, %L)', model, query, coalesce(a->>'method', 'psi'),
+                           jsonb_strip_nulls(jsonb_build_object('warn', c.warn, 'fail', c.fail, 'min_rows', c.min_rows))
+                           || coalesce(a->'options', '{}'))
+                WHEN 'domain' THEN
+                    format('domain_classifier(%L, %L, %L, %L, %L, %L, %L, %L)', a->>'reference', query, key,
+                           mlops._json_texts(a->'features'), model,
+                           coalesce((a->>'max_rows')::integer, greatest(20000, c.min_rows)), coalesce((a->>'seed')::bigint, 0), c.min_rows)
+                WHEN 'poisoning' THEN
+                    format('poisoning_report(%L, %L, %L, %L, %L, %L, %L, %L)', model, query, plan->>'label', a->>'reference',
+                           a->>'source', key, coalesce((a->>'tolerance')::float8, 0.01), c.min_rows)
+                WHEN 'probing' THEN
+                    format('probing_report(%L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', model, query, key, plan->>'time_column',
+                           coalesce((a->>'decision_threshold')::float8, 0.5), coalesce((a->>'band')::float8, 0.02), a->>'reference',
+                           coalesce((a->>'changes')::integer, 1), coalesce((a->>'min_copies')::integer, 10), c.min_rows)
+                WHEN 'quality' THEN
+                    format('quality_report(%L, %L, %L, %L, %L, %L, %L, %L, %L)', query, model, a->>'reference', key,
+                           plan->>'time_column', a->>'max_age', a->'rules',
+                           mlops._json_texts(plan->'past_rows'->(c.id::text)), c.min_rows)
+                WHEN 'performance' THEN
+                    format('performance_report(%L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', model, query, plan->>'label',
+                           CASE WHEN a ? 'labels' THEN key[1] END, a->>'labels', mlops._json_texts(a->'segments'),
+                           coalesce((a->>'threshold')::float8, 0.5), c.min_rows, coalesce((a->>'replicates')::integer, 200),
+                           coalesce((a->>'seed')::bigint, 0))
+                WHEN 'bias' THEN
+                    format('bias_report(%L, %L, %L, %L, %L, %L, %L, %L, %L)', query, plan->>'label', a->>'prediction',
+                           mlops._json_texts(plan->'groups'), mlops._json_texts(a->'privileged'), c.min_rows,
+                           mlops._json_texts(a->'favourable'), (a->>'threshold')::float8, a->>'stratum') END;
+            statement := format('SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.%s r', statement);
             PERFORM set_config('search_path', plan->>'path', true);
-            CASE c.kind
-            WHEN 'drift' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.drift_report($1::mlops.modelref, $2, $3, $4) r'
-                    INTO rows
-                    USING model, query, coalesce(a->>'method', 'psi'),
-                          jsonb_strip_nulls(jsonb_build_object('warn', c.warn, 'fail', c.fail, 'min_rows', c.min_rows))
-                          OPERATOR(pg_catalog.||) coalesce(a->'options', '{}');
-            WHEN 'domain' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.domain_classifier($1, $2, $3, $4, $5::mlops.modelref, $6, $7, $8) r'
-                    INTO rows
-                    USING a->>'reference', query, key, mlops._json_texts(a->'features'), model,
-                          coalesce((a->>'max_rows')::integer, greatest(20000, c.min_rows)), coalesce((a->>'seed')::bigint, 0), c.min_rows;
-            WHEN 'poisoning' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.poisoning_report($1::mlops.modelref, $2, $3, $4, $5, $6, $7, $8) r'
-                    INTO rows
-                    USING model, query, plan->>'label', a->>'reference', a->>'source', key, coalesce((a->>'tolerance')::float8, 0.01), c.min_rows;
-            WHEN 'probing' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.probing_report($1::mlops.modelref, $2, $3, $4, $5, $6, $7, $8, $9, $10) r'
-                    INTO rows
-                    USING model, query, key, plan->>'time_column', coalesce((a->>'decision_threshold')::float8, 0.5),
-                          coalesce((a->>'band')::float8, 0.02), a->>'reference', coalesce((a->>'changes')::integer, 1),
-                          coalesce((a->>'min_copies')::integer, 10), c.min_rows;
-            WHEN 'quality' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.quality_report($1, $2::mlops.modelref, $3, $4, $5, $6, $7, $8, $9) r'
-                    INTO rows
-                    USING query, model, a->>'reference', key, plan->>'time_column', (a->>'max_age')::interval, a->'rules',
-                          mlops._json_texts(plan->'past_rows'->(c.id::text))::bigint[], c.min_rows;
-            WHEN 'performance' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.performance_report($1::mlops.modelref, $2, $3, $4, $5, $6, $7, $8, $9, $10) r'
-                    INTO rows
-                    USING model, query, plan->>'label', CASE WHEN a ? 'labels' THEN key[1] END, a->>'labels',
-                          mlops._json_texts(a->'segments'), coalesce((a->>'threshold')::float8, 0.5), c.min_rows,
-                          coalesce((a->>'replicates')::integer, 200), coalesce((a->>'seed')::bigint, 0);
-            WHEN 'bias' THEN
-                EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.bias_report($1, $2, $3, $4, $5, $6, $7, $8, $9) r'
-                    INTO rows
-                    USING query, plan->>'label', a->>'prediction', mlops._json_texts(plan->'groups'),
-                          mlops._json_texts(a->'privileged'), c.min_rows, mlops._json_texts(a->'favourable'),
-                          (a->>'threshold')::float8, a->>'stratum';
-            END CASE;
+            EXECUTE statement INTO rows;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             IF c.kind IN ('performance', 'bias') AND plan->>'label' IS NOT NULL THEN
                 SELECT coalesce(sum(n.rows), 0), coalesce(sum(n.labels), 0) INTO label_rows, labels
@@ -1376,6 +1371,7 @@ CREATE FUNCTION mlops._act_on_alert(action jsonb) RETURNS text
 AS $$
 DECLARE
     present text;
+    statement text;
 BEGIN
     -- another version is in charge now: it is not to blame
     IF action->>'action' <> 'call' AND action->>'reference' NOT LIKE '%/%' THEN
@@ -1399,8 +1395,9 @@ BEGIN
             RAISE EXCEPTION 'function %(jsonb) is not there, or of a role that could act as its caller by it', action->>'function'
                 USING ERRCODE = 'insufficient_privilege';
         END IF;
+        statement := format('SELECT %s(%L::pg_catalog.jsonb)', action->>'function', action->'message');
         PERFORM set_config('search_path', action->>'path', true);
-        EXECUTE format('SELECT %s($1)', action->>'function') USING action->'message';
+        EXECUTE statement;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END CASE;
     RETURN 'done';

@@ -171,6 +171,54 @@ ALTER TABLE mlops.job ENABLE ALWAYS TRIGGER wake_scheduler;
 ALTER TABLE mlops.job_run ENABLE ALWAYS TRIGGER wake_scheduler;
 
 --
+-- States, as events have them
+--
+
+-- What an auditor wants to know of a job.
+CREATE FUNCTION mlops._job_state(j mlops.job) RETURNS jsonb
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('name', j.name, 'kind', j.kind, 'owner', j.owner_name, 'schedule', j.schedule,
+                              'time_zone', j.time_zone, 'command', j.command, 'enabled', j.enabled,
+                              'priority', j.priority, 'overlap', j.overlap, 'missed', j.missed,
+                              'timeout', extract(epoch FROM j.timeout), 'retries', j.retries,
+                              'retry_delay', extract(epoch FROM j.retry_delay), 'max_failures', j.max_failures)
+$$;
+COMMENT ON FUNCTION mlops._job_state(mlops.job) IS 'Definition of a job for the audit log.';
+REVOKE ALL ON FUNCTION mlops._job_state(mlops.job) FROM PUBLIC;
+
+CREATE FUNCTION mlops._state_job() RETURNS TABLE (model text, version integer, alias text, subject text, state jsonb)
+    LANGUAGE SQL STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT NULL::text, NULL::integer, NULL::text, j.name, mlops._job_state(j) FROM mlops.job j
+$$;
+COMMENT ON FUNCTION mlops._state_job() IS 'Definitions of all jobs, as events have them.';
+REVOKE ALL ON FUNCTION mlops._state_job() FROM PUBLIC;
+
+-- The scheduler changes a job, and says why.
+CREATE FUNCTION mlops._change_job(action text, job mlops.job, enabled boolean, owner_name name, why text, reason text, detail jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    after mlops.job;
+BEGIN
+    UPDATE mlops.job j
+    SET enabled = _change_job.enabled, owner_name = _change_job.owner_name,
+        next_run_at = CASE WHEN _change_job.enabled THEN j.next_run_at END, disabled_reason = coalesce(why, j.disabled_reason)
+    WHERE j.id = job.id
+    RETURNING j.* INTO STRICT after;
+    PERFORM mlops._audit(action => _change_job.action, subject => job.name, reason => _change_job.reason, detail => _change_job.detail,
+                         state_before => mlops._job_state(job), state_after => mlops._job_state(after));
+END
+$$;
+COMMENT ON FUNCTION mlops._change_job(text, mlops.job, boolean, name, text, text, jsonb) IS
+    'Disables a job, or corrects the name of its owner, and records it.';
+REVOKE ALL ON FUNCTION mlops._change_job(text, mlops.job, boolean, name, text, text, jsonb) FROM PUBLIC;
+
+--
 -- What the scheduler does
 --
 
@@ -300,9 +348,8 @@ BEGIN
             END IF;
         EXCEPTION WHEN data_exception OR SQLSTATE 'ML060' THEN
             -- such as a time zone that an update took away: the others go on
-            UPDATE mlops.job
-            SET enabled = false, next_run_at = NULL, disabled_reason = format('its times cannot be computed: %s', SQLERRM)
-            WHERE id = j.id;
+            PERFORM mlops._change_job('job.disable', j, false, j.owner_name, format('its times cannot be computed: %s', SQLERRM),
+                                      'its times cannot be computed', NULL);
         END;
         moved := moved + 1;
     END LOOP;
@@ -521,13 +568,10 @@ BEGIN
         RETURNING * INTO j;
         IF NOT again AND r.status <> 'cancelled' THEN
             IF j.enabled AND j.failures >= allowed THEN
-                UPDATE mlops.job
-                SET enabled = false, next_run_at = NULL,
-                    disabled_reason = format('%s runs failed in a row, the last one: %s', j.failures, r.message)
-                WHERE id = j.id;
-                PERFORM mlops._audit(action => 'job.disable', subject => j.name,
-                                     reason => format('%s runs failed in a row', j.failures),
-                                     detail => jsonb_build_object('run', r.id, 'message', r.message));
+                PERFORM mlops._change_job('job.disable', j, false, j.owner_name,
+                                          format('%s runs failed in a row, the last one: %s', j.failures, r.message),
+                                          format('%s runs failed in a row', j.failures),
+                                          jsonb_build_object('run', r.id, 'message', r.message));
             END IF;
             PERFORM pg_notify('mlops_job', jsonb_build_object('job', j.name, 'run', r.id, 'status', r.status,
                                                               'failures', j.failures)::text);
@@ -587,15 +631,37 @@ COMMENT ON FUNCTION mlops._purge_runs(timestamp with time zone) IS
     'Deletes up to 1000 runs that ended longer ago than mlops.job_run_retention; returns their number.';
 REVOKE ALL ON FUNCTION mlops._purge_runs(timestamp with time zone) FROM PUBLIC;
 
--- A dump knows owners by name: follow the renaming of roles.
+-- A dump knows owners by name, and where it is restored the name of a role that
+-- was renamed or dropped may be another one's, who would run what it wrote.
+-- Jobs of a role that is gone are not dumped.
 CREATE FUNCTION mlops._follow_owners() RETURNS void
-    LANGUAGE SQL
+    LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE mlops.job j SET owner_name = r.rolname
-    FROM pg_roles r WHERE r.oid = j.owner AND r.rolname <> j.owner_name
+DECLARE
+    why CONSTANT text := 'the role was renamed or dropped';
+    o mlops.monitor;
+    r mlops.retrain_rule;
+BEGIN
+    PERFORM mlops._change_job('job.alter', j, j.enabled, w.rolname, NULL, why, NULL)
+    FROM mlops.job j JOIN pg_roles w ON w.oid = j.owner WHERE w.rolname <> j.owner_name;
+    FOR o IN SELECT x.* FROM mlops.monitor x
+             WHERE x.owner <> 0 AND pg_get_userbyid(x.owner) <> x.owner_name FOR NO KEY UPDATE OF x SKIP LOCKED LOOP
+        UPDATE mlops.monitor x SET owner_name = pg_get_userbyid(o.owner) WHERE x.id = o.id;
+        PERFORM mlops._audit(action => 'monitor.alter', model => m.name, subject => x.id::text, reason => why,
+                             state_before => mlops._monitor_state(o), state_after => mlops._monitor_state(x))
+        FROM mlops.monitor x JOIN mlops.model m ON m.id = x.model_id WHERE x.id = o.id;
+    END LOOP;
+    FOR r IN SELECT x.* FROM mlops.retrain_rule x
+             WHERE x.owner <> 0 AND pg_get_userbyid(x.owner) <> x.owner_name FOR NO KEY UPDATE OF x SKIP LOCKED LOOP
+        UPDATE mlops.retrain_rule x SET owner_name = pg_get_userbyid(r.owner) WHERE x.id = r.id;
+        PERFORM mlops._audit(action => 'retrain_rule.alter', model => m.name, subject => x.id::text, reason => why,
+                             state_before => mlops._retrain_rule_state(r), state_after => mlops._retrain_rule_state(x))
+        FROM mlops.retrain_rule x JOIN mlops.model m ON m.id = x.model_id WHERE x.id = r.id;
+    END LOOP;
+END
 $$;
-COMMENT ON FUNCTION mlops._follow_owners() IS 'Corrects the names of owners whose role was renamed.';
+COMMENT ON FUNCTION mlops._follow_owners() IS 'Corrects the names of owners of jobs, monitors and retrain rules whose role was renamed, or dropped.';
 REVOKE ALL ON FUNCTION mlops._follow_owners() FROM PUBLIC;
 
 --
@@ -663,20 +729,6 @@ COMMENT ON FUNCTION mlops._require_job_owner(oid, text) IS
     'Error 42501 unless the caller is the owner of a job, logged in as such, or a superuser.';
 REVOKE ALL ON FUNCTION mlops._require_job_owner(oid, text) FROM PUBLIC;
 
--- What an auditor wants to know of a job.
-CREATE FUNCTION mlops._job_state(j mlops.job) RETURNS jsonb
-    LANGUAGE SQL STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT jsonb_build_object('name', j.name, 'kind', j.kind, 'owner', j.owner_name, 'schedule', j.schedule,
-                              'time_zone', j.time_zone, 'command', j.command, 'enabled', j.enabled,
-                              'priority', j.priority, 'overlap', j.overlap, 'missed', j.missed,
-                              'timeout', extract(epoch FROM j.timeout), 'retries', j.retries,
-                              'retry_delay', extract(epoch FROM j.retry_delay), 'max_failures', j.max_failures)
-$$;
-COMMENT ON FUNCTION mlops._job_state(mlops.job) IS 'Definition of a job for the audit log.';
-REVOKE ALL ON FUNCTION mlops._job_state(mlops.job) FROM PUBLIC;
-
 -- The owner of a job that the caller makes or gives away.
 CREATE FUNCTION mlops._job_owner(owner text) RETURNS name
     LANGUAGE plpgsql
@@ -729,6 +781,23 @@ END
 $$;
 COMMENT ON FUNCTION mlops._check_job(mlops.job) IS 'Error 22023 or 42602 if a job is not valid.';
 REVOKE ALL ON FUNCTION mlops._check_job(mlops.job) FROM PUBLIC;
+
+-- Jobs that monitors and retrainings make have names of their own, which nobody
+-- takes first: it would keep others' retrainings from being queued.
+CREATE FUNCTION mlops._check_job_name(name text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF name ~ '^(monitor|retraining|retrain rule) ' THEN
+        RAISE EXCEPTION 'name of a job is reserved: "%"', name
+            USING ERRCODE = 'reserved_name',
+                  DETAIL = 'Names that begin with "monitor ", "retraining " or "retrain rule " are those of jobs that these make.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mlops._check_job_name(text) IS 'Error 42939 if a name of a job is one that monitors or retrainings give.';
+REVOKE ALL ON FUNCTION mlops._check_job_name(text) FROM PUBLIC;
 
 CREATE FUNCTION mlops._make_job(kind text, name text, schedule text, command text, time_zone text DEFAULT NULL,
                                 timeout interval DEFAULT NULL, retries integer DEFAULT 3,
@@ -800,6 +869,7 @@ CREATE FUNCTION mlops._schedule(name text, schedule text, command text, time_zon
     LANGUAGE SQL SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
+    SELECT mlops._check_job_name(name);
     SELECT j.next_run_at
     FROM mlops._make_job('sql', name, schedule, command, time_zone, timeout, retries, retry_delay, overlap, missed,
                          priority, max_failures, enabled, owner) j
@@ -817,7 +887,7 @@ CREATE FUNCTION mlops.schedule(name text, schedule text, command text, time_zone
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) IS
-    'Makes a job, an SQL command that runs by itself as its owner: on a schedule ("*/5 * * * *", "every 5 minutes", "once at 2027-01-31 18:00", "manual") in a time zone; returns the time of its first run; errors ML060, 42710, 42501, 22023, 22004 and 42602.';
+    'Makes a job, an SQL command that runs by itself as its owner: on a schedule ("*/5 * * * *", "every 5 minutes", "once at 2027-01-31 18:00", "manual") in a time zone; returns the time of its first run; errors ML060, 42710, 42501, 22023, 22004, 42602 and 42939.';
 REVOKE ALL ON FUNCTION mlops.schedule(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text) FROM PUBLIC;
 
 -- A job of a monitor does what the monitor says.
@@ -901,6 +971,9 @@ BEGIN
         j.owner := mlops._role(owner);
     END IF;
     PERFORM mlops._check_job(j);
+    IF j.name <> old.name THEN
+        PERFORM mlops._check_job_name(j.name);
+    END IF;
     IF (j.name, j.command, j.owner) <> (old.name, old.command, old.owner)
        AND mlops._monitor_of(j.id) IS NOT NULL THEN
         RAISE EXCEPTION 'job "%" is that of monitor "%"', old.name, mlops._monitor_of(j.id)
@@ -942,7 +1015,12 @@ BEGIN
         SET status = 'cancelled', finished_at = at, settled = true, message = 'the job was disabled'
         WHERE r.job_id = j.id AND r.finished_at IS NULL AND r.status = 'queued';
     END IF;
-    PERFORM mlops._audit(action => 'job.alter', subject => old.name, state_before => mlops._job_state(old),
+    -- events know jobs by their names: there is none of the old one any more
+    IF j.name <> old.name THEN
+        PERFORM mlops._audit(action => 'job.rename', subject => old.name, state_before => mlops._job_state(old));
+    END IF;
+    PERFORM mlops._audit(action => 'job.alter', subject => j.name,
+                         state_before => CASE WHEN j.name = old.name THEN mlops._job_state(old) END,
                          state_after => mlops._job_state(j));
     RETURN j.next_run_at;
 END
@@ -961,7 +1039,7 @@ CREATE FUNCTION mlops.alter_job(name text, schedule text DEFAULT NULL, command t
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'mlops_private_call';
 COMMENT ON FUNCTION mlops.alter_job(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text, text) IS
-    'Changes those properties of a job that are not NULL (a timeout or max_failures of 0 is none) and returns the time of its next run; enabled => true also forgets its failures; errors ML060, ML061, 42501, 42710, 22023 and 42602.';
+    'Changes those properties of a job that are not NULL (a timeout or max_failures of 0 is none) and returns the time of its next run; enabled => true also forgets its failures; errors ML060, ML061, 42501, 42710, 22023, 42602 and 42939.';
 REVOKE ALL ON FUNCTION mlops.alter_job(text, text, text, text, interval, integer, interval, text, text, integer, integer, boolean, text, text) FROM PUBLIC;
 
 -- Make the job of a monitor, change it, or with an empty schedule end it; a

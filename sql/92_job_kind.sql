@@ -35,6 +35,7 @@ BEGIN
         RAISE EXCEPTION 'permission denied for procedure mlops.score_batches'
             USING ERRCODE = 'insufficient_privilege', DETAIL = 'The job calls it as its owner.';
     END IF;
+    PERFORM mlops._check_job_name(name);
     RETURN (SELECT j.next_run_at
             FROM mlops._make_job('scoring', name, schedule,
                                  format('CALL mlops.score_batches(model => %L, query => %L, target => %L, keys => %L::pg_catalog.text[], commit_every => %s)',
@@ -67,6 +68,7 @@ BEGIN
         RAISE EXCEPTION 'no model was named' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     PERFORM mlops._check_reason(reason);
+    PERFORM mlops._check_job_name(name);
     RETURN (SELECT j.next_run_at
             FROM mlops._make_job('training', name, schedule,
                                  format('SELECT * FROM mlops.retrain(model => %L, query => %L, reason => %L, change_ref => %L)',

@@ -147,10 +147,10 @@ BEGIN
     PERFORM mlops._note_identity();
     PERFORM mlops._audit(action => 'retraining.' || action, model => model_name, subject => t.id::text, reason => t.reason,
                          change_ref => t.change_ref, state_before => before, state_after => mlops._retraining_state(t));
+    -- every role can listen: the reason is for those who may see the model
     PERFORM pg_notify('mlops_retraining', jsonb_strip_nulls(jsonb_build_object(
         'retraining', t.id, 'action', action, 'model', model_name, 'rule', t.rule_id,
-        'version', (SELECT v.version FROM mlops.version v WHERE v.id = t.new_version_id),
-        'reason', left(t.reason, 500)))::text);
+        'version', (SELECT v.version FROM mlops.version v WHERE v.id = t.new_version_id)))::text);
 END
 $$;
 COMMENT ON FUNCTION mlops._tell_retraining(bigint, text, jsonb) IS
@@ -370,7 +370,12 @@ BEGIN
             THEN 'Of the arguments, max_age, metric and time_column are texts, the others are numbers.'
         WHEN EXISTS (SELECT FROM jsonb_each_text(arguments) a
                      WHERE a.key IN ('check', 'times', 'rows') AND a.value !~ '^[1-9][0-9]{0,17}$')
-            THEN 'A check, times and rows are positive whole numbers.' END;
+            THEN 'A check, times and rows are positive whole numbers.'
+        WHEN (arguments->>'times')::bigint > 1000000 THEN 'It is so many times in a row, at most 1000000.'
+        WHEN EXISTS (SELECT FROM jsonb_each(arguments) a
+                     WHERE CASE jsonb_typeof(a.value) WHEN 'number' THEN a.value::numeric END <> 0
+                       AND CASE jsonb_typeof(a.value) WHEN 'number' THEN abs(a.value::numeric) END NOT BETWEEN 1e-300 AND 1e300)
+            THEN 'Numbers are 0 or from 1e-300 to 1e300 in size.' END;
     -- the casts below need what was checked above
     problem := CASE
         WHEN problem IS NOT NULL THEN problem
@@ -385,7 +390,8 @@ BEGIN
             THEN 'It needs at_least, at_most, drop or rise.'
         WHEN kind = 'age' AND coalesce((arguments->>'max_age')::interval <= interval '0', true) THEN 'It needs a positive max_age.'
         WHEN kind = 'labels' AND NOT arguments ? 'rows' THEN 'It needs a number of rows.'
-        WHEN cooldown IS NULL OR cooldown < interval '0' THEN 'A cooldown is not negative.' END;
+        WHEN cooldown IS NULL OR cooldown < interval '0' OR cooldown > interval '3660 days'
+            THEN 'A cooldown is from 0 to 3660 days.' END;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid retrain rule' USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END IF;

@@ -462,6 +462,7 @@ DECLARE
     card jsonb := (SELECT c.card FROM mlops.cards c WHERE c.model = d->>'model');
     body text;
     found_rows jsonb;
+    statement text;
     checked text;
     o record;
 BEGIN
@@ -504,11 +505,12 @@ BEGIN
          FROM (SELECT f.*, max(f.share) OVER () AS largest FROM mlops.feature_importance(reference) f LIMIT 100) i)));
 
     IF query IS NOT NULL THEN
+        statement := format('SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(x)) FROM (SELECT e.feature, pg_catalog.avg(pg_catalog.abs(e.contribution)) AS size,'
+                            ' pg_catalog.avg(e.contribution) AS mean, pg_catalog.min(e.contribution) AS least, pg_catalog.max(e.contribution) AS greatest, pg_catalog.count(*) AS n'
+                            ' FROM (SELECT * FROM (%s' || E'\n) q LIMIT 500) q, LATERAL mlops.explain(%L::mlops.modelref, q) e'
+                            ' WHERE (e.rank OPERATOR(pg_catalog.>) 0) GROUP BY e.feature) x', query, reference);
         PERFORM set_config('search_path', path, true);
-        EXECUTE format('SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(x)) FROM (SELECT e.feature, pg_catalog.avg(pg_catalog.abs(e.contribution)) AS size,'
-                       ' pg_catalog.avg(e.contribution) AS mean, pg_catalog.min(e.contribution) AS least, pg_catalog.max(e.contribution) AS greatest, pg_catalog.count(*) AS n'
-                       ' FROM (SELECT * FROM (%s' || E'\n) q LIMIT 500) q, LATERAL mlops.explain(%L::mlops.modelref, q) e'
-                       ' WHERE (e.rank OPERATOR(pg_catalog.>) 0) GROUP BY e.feature) x', query, reference) INTO found_rows;
+        EXECUTE statement INTO found_rows;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         body := body || mlops._html_section('What moved the scores', mlops._html_table(
             'SHAP values of the first rows of the query, at most 500: mean size, mean, least and greatest, in units of the margin', '{feature,"","mean size",mean,least,greatest,rows}',
@@ -542,9 +544,10 @@ BEGIN
         END IF;
 
         IF groups IS NOT NULL THEN
+            query := format('SELECT q.*, mlops.predict_class(%L::mlops.modelref, q) AS "mlops predicted" FROM (%s' || E'\n) q', reference, query);
             PERFORM set_config('search_path', path, true);
             EXECUTE 'SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) FROM mlops.bias_report($1, $2, ''mlops predicted'', $3, favourable => $4) r'
-                INTO found_rows USING format('SELECT q.*, mlops.predict_class(%L::mlops.modelref, q) AS "mlops predicted" FROM (%s' || E'\n) q', reference, query), label, groups, favourable;
+                INTO found_rows USING query, label, groups, favourable;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             body := body || mlops._html_section('Groups', mlops._html_table('Rates and ratios by group, with their intervals at 95 %', '{metric,of,group,reference,"",value,verdict,rows}',
                 (SELECT string_agg(mlops._html_row(mlops._html(x->>'metric'), mlops._html_name(x->>'attribute'), mlops._html_name(x->>'group'), mlops._html_name(x->>'reference'),

@@ -26,6 +26,7 @@
 #include "tcop/cmdtag.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 
@@ -33,6 +34,7 @@
 
 PG_FUNCTION_INFO_V1(mlops_report_call);
 PG_FUNCTION_INFO_V1(mlops_report_columns);
+PG_FUNCTION_INFO_V1(mlops_as_text);
 
 /*
  * The private function of a report: its name with an underscore, and text
@@ -206,4 +208,41 @@ mlops_report_columns(PG_FUNCTION_ARGS)
 	SPI_finish();
 	AtEOXact_GUC(true, nest_level);
 	return (Datum) 0;
+}
+
+/*
+ * SQL: a value as text, by the output function of its type.
+ *
+ * A cast to text may be a function of whoever owns the type, who needs no right
+ * on the rows to have it run as the one who reads them; an output function is
+ * none of his.  The types whose casts say something else than their output are
+ * the server's own.
+ */
+Datum
+mlops_as_text(PG_FUNCTION_ARGS)
+{
+	Oid			type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0));
+	FmgrInfo   *output = fcinfo->flinfo->fn_extra;
+
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+			PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+		case BOOLOID:
+			PG_RETURN_TEXT_P(cstring_to_text(PG_GETARG_BOOL(0) ? "true" : "false"));
+		case BPCHAROID:
+			return DirectFunctionCall1(rtrim1, PG_GETARG_DATUM(0));
+	}
+	if (output == NULL)
+	{
+		Oid			function;
+		bool		is_varlena;
+
+		getTypeOutputInfo(type, &function, &is_varlena);
+		output = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(FmgrInfo));
+		fmgr_info_cxt(function, output, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = output;
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(OutputFunctionCall(output, PG_GETARG_DATUM(0))));
 }

@@ -13,15 +13,20 @@
  * The file belongs to a memory context: a callback closes it, by which it is
  * removed, when that is reset or deleted, also after an error.  So it is not
  * one that the end of a transaction closes.  It counts for temp_file_limit.
+ * It is no BufFile: to close one writes what it has in its buffer, which fails
+ * where the limit or the disk was why the transaction is aborted, and there no
+ * error must be.
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
+#include "commands/tablespace.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
-#include "storage/buffile.h"
+#include "storage/fd.h"
 #include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 #include "metrics/spill.h"
 
@@ -30,6 +35,9 @@
 
 /* values that a walk gives at once */
 #define PART			1024
+
+/* values that are written at once, at most */
+#define WRITE_VALUES	(128 * MLOPS_SPILL_BLOCK)
 
 /* blocks that are read of a run at once, at most */
 #define MAX_BLOCKS		32
@@ -56,7 +64,7 @@ struct MlopsSpill
 	MlopsSource source;			/* must be first */
 	MemoryContext context;
 	MemoryContextCallback callback;
-	BufFile    *file;
+	File		file;			/* 0 if there is none */
 	int64		next_block;
 	Run		   *runs;
 	int			num_runs;
@@ -81,19 +89,23 @@ close_file(void *arg)
 {
 	MlopsSpill *spill = arg;
 
-	if (spill->file != NULL)
-		BufFileClose(spill->file);
-	spill->file = NULL;
+	if (spill->file > 0)
+		FileClose(spill->file);
+	spill->file = 0;
 }
 
-static BufFile *
-new_file(MlopsSpill *spill)
+static File
+new_file(void)
 {
-	MemoryContext old = MemoryContextSwitchTo(spill->context);
-	BufFile    *file = BufFileCreateTemp(true);
+	PrepareTempTablespaces();
+	return OpenTemporaryFile(true);
+}
 
-	MemoryContextSwitchTo(old);
-	return file;
+/* where in the file a value of a block, or behind it, is */
+static off_t
+offset_of(int64 block, size_t value)
+{
+	return (off_t) (block * MLOPS_SPILL_BLOCK + (int64) value) * (off_t) sizeof(double);
 }
 
 static double
@@ -136,8 +148,8 @@ read_run(MlopsSpill *spill, int i)
 		at = place->last -= count;
 	else
 		place->first += count;
-	if (BufFileSeekBlock(spill->file, spill->runs[i].block + (int64) (at / MLOPS_SPILL_BLOCK)) != 0 ||
-		BufFileRead(spill->file, place->buffer, count * sizeof(double)) != count * sizeof(double))
+	if (FileRead(spill->file, (char *) place->buffer, (int) (count * sizeof(double)),
+				 offset_of(spill->runs[i].block, at), WAIT_EVENT_BUFFILE_READ) != (int) (count * sizeof(double)))
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read values from a temporary file: %m")));
@@ -217,10 +229,32 @@ next_part(MlopsSource *source, size_t *count)
 	return spill->part;
 }
 
+/*
+ * Write values behind those that are in a file.
+ */
 static void
-write_values(BufFile *file, const double *values, size_t count)
+write_values(File file, const double *values, size_t count, off_t offset)
 {
-	BufFileWrite(file, unconstify(double *, values), count * sizeof(double));
+	while (count > 0)
+	{
+		size_t		n = Min(count, WRITE_VALUES);
+		int			bytes = (int) (n * sizeof(double));
+
+		CHECK_FOR_INTERRUPTS();
+		errno = 0;
+		if (FileWrite(file, (char *) unconstify(double *, values), bytes, offset, WAIT_EVENT_BUFFILE_WRITE) != bytes)
+		{
+			/* less than all was written: the disk is full */
+			if (errno == 0)
+				errno = ENOSPC;
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write values to a temporary file: %m")));
+		}
+		values += n;
+		count -= n;
+		offset += bytes;
+	}
 }
 
 /*
@@ -229,8 +263,8 @@ write_values(BufFile *file, const double *values, size_t count)
 static void
 merge_runs(MlopsSpill *spill)
 {
-	BufFile    *file = new_file(spill);
-	BufFile    *merged = spill->file;
+	File		file = new_file();
+	File		merged = spill->file;
 	size_t		total = 0;
 	const double *values;
 	size_t		count;
@@ -241,18 +275,18 @@ merge_runs(MlopsSpill *spill)
 		start_walk(&spill->source, false);
 		while ((values = next_part(&spill->source, &count)) != NULL)
 		{
-			write_values(file, values, count);
+			write_values(file, values, count, offset_of(0, total));
 			total += count;
 		}
 	}
 	PG_CATCH();
 	{
-		BufFileClose(file);
+		FileClose(file);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 	spill->file = file;
-	BufFileClose(merged);
+	FileClose(merged);
 	spill->runs[0].block = 0;
 	spill->runs[0].count = total;
 	spill->num_runs = 1;
@@ -272,7 +306,7 @@ mlops_spill_create(MemoryContext context)
 	spill->callback.func = close_file;
 	spill->callback.arg = spill;
 	MemoryContextRegisterResetCallback(context, &spill->callback);
-	spill->file = new_file(spill);
+	spill->file = new_file();
 	return spill;
 }
 
@@ -282,11 +316,7 @@ mlops_spill_write(MlopsSpill *spill, const double *values, size_t count)
 	Assert(count % MLOPS_SPILL_BLOCK == 0);
 	if (spill->num_runs == spill->max_runs)
 		merge_runs(spill);
-	if (BufFileSeekBlock(spill->file, spill->next_block) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not write values to a temporary file: %m")));
-	write_values(spill->file, values, count);
+	write_values(spill->file, values, count, offset_of(spill->next_block, 0));
 	spill->runs[spill->num_runs].block = spill->next_block;
 	spill->runs[spill->num_runs++].count = count;
 	spill->next_block += (int64) (count / MLOPS_SPILL_BLOCK);

@@ -146,7 +146,7 @@ rows_of(const Source *source, const char *query, const char *what, const char *l
 		trained = psprintf("(mlops.split(r.%s, %s, %s) OPERATOR(pg_catalog.=) 'train')",
 						   quote_identifier(source->key), source->seed, quote_literal_cstr(source->parts));
 	else if (source->column != NULL && mlops_query_column(plan, source->column) >= 0)
-		trained = psprintf("(r.%s::pg_catalog.text OPERATOR(pg_catalog.=) 'train')",
+		trained = psprintf("(mlops._as_text(r.%s) OPERATOR(pg_catalog.=) 'train')",
 						   quote_identifier(source->column));
 	if (counts != NULL)
 	{

@@ -197,8 +197,8 @@ look_at_label(Report *self)
 						format_type_be(TupleDescAttr(self->tupdesc, self->label)->atttypid))));
 	if (distinct_values(self, label, 3) == 2)
 	{
-		ask(psprintf("SELECT pg_catalog.max(%s::pg_catalog.text COLLATE \"C\") FROM (%s\n) r", label, self->query));
-		self->positive = psprintf("(%s::pg_catalog.text OPERATOR(pg_catalog.=) %s)", label,
+		ask(psprintf("SELECT pg_catalog.max(mlops._as_text(%s) COLLATE \"C\") FROM (%s\n) r", label, self->query));
+		self->positive = psprintf("(mlops._as_text(%s) OPERATOR(pg_catalog.=) %s)", label,
 								  quote_literal_cstr(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)));
 	}
 	else if (conversion != MLOPS_CONVERT_BOOL && !MlopsConversionIsCategory(conversion))

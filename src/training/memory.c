@@ -125,7 +125,7 @@ count(SPIPlanPtr plan, const MlopsTrainOptions *options, const MlopsSignature *s
 	appendStringInfo(&statement, ")::pg_catalog.float8 FROM (%s\n) r WHERE r.%s IS NOT NULL",
 					 mlops_query_text(plan), quote_identifier(options->label));
 	if (options->part != NULL)
-		appendStringInfo(&statement, " AND r.%s::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY['train', 'validation'])",
+		appendStringInfo(&statement, " AND mlops._as_text(r.%s) OPERATOR(pg_catalog.=) ANY (ARRAY['train', 'validation'])",
 						 quote_identifier(options->part));
 	else
 		share = share_of_rows(options);

@@ -204,6 +204,6 @@ mlops_query_is_class(SPIPlanPtr plan, const char *what, const char *label, const
 	if (getBaseType(TupleDescAttr(tupdesc, number)->atttypid) == BOOLOID &&
 		strcmp(class, "true") != 0 && strcmp(class, "false") != 0)
 		return psprintf("r.%s::pg_catalog.bool", quote_identifier(label));
-	return psprintf("(r.%s::pg_catalog.text OPERATOR(pg_catalog.=) %s)", quote_identifier(label),
+	return psprintf("(mlops._as_text(r.%s) OPERATOR(pg_catalog.=) %s)", quote_identifier(label),
 					quote_literal_cstr(class));
 }

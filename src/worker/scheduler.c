@@ -521,8 +521,7 @@ look_around(Look *look)
 		{
 			bool		isnull;
 
-			if (purged_at == DT_NOBEGIN)
-				(void) mlops_call_private("_follow_owners", 0, NULL, NULL, &isnull);
+			(void) mlops_call_private("_follow_owners", 0, NULL, NULL, &isnull);
 			if (DatumGetInt64(call_at("_purge_runs", look->at)) == 0)
 				purged_at = look->at;
 			else

@@ -6,7 +6,7 @@
 BEGIN;
 SET client_min_messages = warning;
 SET LOCAL TimeZone = 'UTC';
-SELECT plan(42);
+SELECT plan(44);
 
 SELECT mlops.import_model('odd', pg_temp.stumps('{a,b}', '{0,1}', '{0.5,0.3}', '{-1.5,-0.7}', '{1.5,0.7}'), classes => '{good,bad}') \g /dev/null
 CREATE TABLE base AS
@@ -136,6 +136,14 @@ SELECT mlops.import_model('odd', pg_temp.stumps('{a,b}', '{0,1}', '{0.5,0.3}', '
 SELECT mlops.train('odd_trained', 'SELECT a, b, y FROM base', 'y', rounds => 2, split => '{}') \g /dev/null
 SELECT results_eq($$SELECT feature, verdict, problem FROM mlops.drift_report('odd_trained/1', 'SELECT * FROM base') WHERE role = 'score'$$,
                   $$VALUES ('score', 'insufficient', 'no scores in the profile: there were no test rows when the version was trained')$$, 'a version without test rows has no scores to compare with');
+
+-- times are looked at in the days of which profiles are
+CREATE TEMPORARY TABLE times AS SELECT date '2026-01-05' + id % 300 AS d, timestamp '2026-01-05 07:11:13.7' + id % 300 * interval '7 hours' AS t, at, y FROM base;
+SELECT mlops.train('odd_times', 'SELECT * FROM times', 'y', rounds => 2, split => '{}') \g /dev/null
+SELECT is((SELECT count(*) FROM mlops.quality_report('SELECT * FROM times', 'odd_times/1') WHERE metric IN ('out_of_range', 'outliers') AND value = 0), 6::bigint,
+          'dates and times are within the range of their profile');
+SELECT is((SELECT min(value) FROM mlops.quality_report('SELECT d + 3000 AS d, t + interval ''3000 days'' AS t, at + interval ''3000 days'' AS at, y FROM times', 'odd_times/1')
+           WHERE metric IN ('out_of_range', 'outliers')), 1::float8, 'or not');
 
 -- all kinds of checks of monitors: each window has a row of each check, and none ends the run
 CREATE FUNCTION pg_temp.monitored(situation text) RETURNS text LANGUAGE plpgsql AS $$

@@ -21,7 +21,8 @@ CREATE FUNCTION pg_temp.run(wanted text, n integer DEFAULT 1) RETURNS bigint LAN
 CREATE FUNCTION pg_temp.states(wanted text) RETURNS text LANGUAGE sql AS
     $$ SELECT string_agg(to_char(scheduled_at, 'HH24:MI') || ' ' || status || CASE WHEN attempt > 1 THEN ' ' || attempt ELSE '' END, ', ' ORDER BY id)
        FROM mlops.job_run WHERE job_name = wanted $$;
--- as the library calls it
+-- as the library calls them
+CREATE FUNCTION pg_temp.queue_due(timestamptz) RETURNS integer LANGUAGE C AS '$libdir/mlops', 'mlops_private_call';
 CREATE FUNCTION pg_temp.settle_runs(timestamptz) RETURNS integer LANGUAGE C AS '$libdir/mlops', 'mlops_private_call';
 -- start what can be started, as the scheduler does; the worker that never is claims it
 CREATE FUNCTION pg_temp.begin(n integer DEFAULT 100) RETURNS text LANGUAGE sql AS
@@ -133,11 +134,11 @@ SELECT pg_temp.clock('2026-06-01 10:00:00');
 SELECT mlops.schedule('skip', '*/10 * * * *', 'SELECT 1', missed => 'skip', overlap => 'queue');
 SELECT mlops.schedule('once', '*/10 * * * *', 'SELECT 1', missed => 'once', overlap => 'queue', priority => 1);
 SELECT mlops.schedule('all', '*/10 * * * *', 'SELECT 1', missed => 'all', overlap => 'queue', priority => -1);
-SELECT is(mlops._queue_due(mlops._now()), 0, 'nothing is due');
+SELECT is(pg_temp.queue_due(mlops._now()), 0, 'nothing is due');
 SELECT is(mlops._next_wake(mlops._now()), '2026-06-01 10:10Z'::timestamptz, 'before ten past');
 SELECT pg_temp.clock('2026-06-01 10:10:01');
-SELECT is(mlops._queue_due(mlops._now()), 3, 'then all three');
-SELECT is(mlops._queue_due(mlops._now()), 0, 'and once');
+SELECT is(pg_temp.queue_due(mlops._now()), 3, 'then all three');
+SELECT is(pg_temp.queue_due(mlops._now()), 0, 'and once');
 SELECT is(pg_temp.begin(1), 'once', 'the one with the highest priority goes first');
 SELECT is(pg_temp.begin(), 'skip all', 'then the others');
 SELECT is(pg_temp.begin(), NULL, 'and no more');
@@ -148,7 +149,7 @@ SELECT results_eq($$SELECT job, last_status, last_success_at FROM mlops.jobs ORD
 
 -- the server was down for half an hour
 SELECT pg_temp.clock('2026-06-01 10:45:00');
-SELECT is(mlops._queue_due(mlops._now()), 3, 'after downtime');
+SELECT is(pg_temp.queue_due(mlops._now()), 3, 'after downtime');
 SELECT is(pg_temp.states('skip'), '10:10 succeeded, 10:20 skipped, 10:40 skipped', 'missed runs are skipped');
 SELECT is(pg_temp.states('once'), '10:10 succeeded, 10:20 skipped, 10:40 queued', 'or the last one is done');
 SELECT is(pg_temp.states('all'), '10:10 succeeded, 10:20 queued, 10:30 queued, 10:40 queued', 'or all of them are');
@@ -162,10 +163,10 @@ SELECT is((SELECT scheduled_at FROM mlops.job_run WHERE job_name = 'all' AND sta
 SELECT mlops.schedule('second', 'every 1 second', 'SELECT 1');
 SELECT mlops.schedule('century', 'every 1 second', 'SELECT 1', missed => 'all');
 SELECT pg_temp.clock('2027-06-01 10:45:30');
-SELECT is(mlops._queue_due(mlops._now()), 5, 'a year later');
+SELECT is(pg_temp.queue_due(mlops._now()), 5, 'a year later');
 SELECT is((SELECT count(*) FROM mlops.job_run WHERE job_name = 'second'), 2::bigint, 'one is done');
 SELECT is((SELECT count(*) FROM mlops.job_run WHERE job_name = 'century'), 100::bigint, 'or a hundred to begin with');
-SELECT is(mlops._queue_due(mlops._now()), 0, 'and no more before these are done');
+SELECT is(pg_temp.queue_due(mlops._now()), 0, 'and no more before these are done');
 DELETE FROM mlops.job;
 DELETE FROM mlops.job_run;
 
@@ -176,9 +177,9 @@ SELECT pg_temp.clock('2026-06-01 10:00:00');
 SELECT mlops.schedule('skip', '* * * * *', 'SELECT 1', overlap => 'skip'), mlops.schedule('queue', '* * * * *', 'SELECT 1', overlap => 'queue'),
        mlops.schedule('allow', '* * * * *', 'SELECT 1', overlap => 'allow');
 SELECT pg_temp.clock('2026-06-01 10:01:00');
-SELECT mlops._queue_due(mlops._now()), pg_temp.begin();
+SELECT pg_temp.queue_due(mlops._now()), pg_temp.begin();
 SELECT pg_temp.clock('2026-06-01 10:02:00');
-SELECT is(mlops._queue_due(mlops._now()), 3, 'due while they run');
+SELECT is(pg_temp.queue_due(mlops._now()), 3, 'due while they run');
 SELECT is(pg_temp.begin(), 'allow', 'one may overlap');
 SELECT is(pg_temp.states('skip'), '10:01 running, 10:02 skipped', 'one is skipped');
 SELECT is(pg_temp.states('queue'), '10:01 running, 10:02 queued', 'one waits');
@@ -253,20 +254,20 @@ GRANT CONNECT ON DATABASE :"database" TO PUBLIC;
 SELECT mlops.schedule('nologin', '* * * * *', 'SELECT 1', owner => 'regress_jobs_bob');
 ALTER ROLE regress_jobs_bob NOLOGIN;
 SELECT pg_temp.clock('2026-06-01 10:21:00');
-SELECT mlops._queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
+SELECT pg_temp.queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
 SELECT is((SELECT ROW(status, message, sqlstate)::text FROM mlops.job_runs WHERE job = 'nologin'),
     ROW('failed', 'role "regress_jobs_bob" is not permitted to log in', '28000')::text, 'a job whose owner cannot log in fails');
 SELECT pg_temp.clock('2026-06-01 10:22:00');
-SELECT mlops._queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
+SELECT pg_temp.queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
 SELECT pg_temp.clock('2026-06-01 10:23:00');
-SELECT mlops._queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
+SELECT pg_temp.queue_due(mlops._now()), pg_temp.begin(), pg_temp.settle_runs(mlops._now());
 SELECT is((SELECT ROW(enabled, failures)::text FROM mlops.jobs WHERE job = 'nologin'), ROW(false, 3)::text, 'three times');
 
 -- one job that cannot be understood any more
 SELECT mlops.schedule('bad', '* * * * *', 'SELECT 1'), mlops.schedule('good', '* * * * *', 'SELECT 1');
 UPDATE mlops.job SET time_zone = 'Gone/Away' WHERE name = 'bad';
 SELECT pg_temp.clock('2026-06-01 10:24:00');
-SELECT is(mlops._queue_due(mlops._now()), 2, 'a job whose time zone has gone');
+SELECT is(pg_temp.queue_due(mlops._now()), 2, 'a job whose time zone has gone');
 SELECT is((SELECT ROW(enabled, disabled_reason)::text FROM mlops.jobs WHERE job = 'bad'),
     ROW(false, 'its times cannot be computed: time zone "Gone/Away" not recognized')::text, 'is disabled');
 SELECT is(pg_temp.states('good'), '10:24 queued', 'and the others go on');
@@ -279,7 +280,7 @@ DELETE FROM mlops.job_run WHERE job_name IN ('bad', 'good');
 SELECT pg_temp.clock('2026-06-04 10:00:00');
 SELECT mlops.schedule('workdays', '30 2 * * mon-fri', 'SELECT 1', time_zone => 'UTC', overlap => 'queue', retries => 0);
 CREATE FUNCTION pg_temp.silence(at text) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.clock(at), mlops._queue_due(mlops._now());
+    SELECT pg_temp.clock(at), pg_temp.queue_due(mlops._now());
     SELECT concat_ws(' ', h.silent, to_char(j.silent_at, 'DD'), to_char(j.silent_since, 'DD')) FROM mlops.health() h, mlops.stat_jobs j WHERE j.job = 'workdays' $$;
 SELECT is(pg_temp.silence('2026-06-08 02:30:01'), '0 10', 'a weekend is no silence, and three times must pass: Friday''s, Monday''s and Tuesday''s');
 SELECT is(pg_temp.silence('2026-06-09 02:30:01'), '0 10', 'two have');
