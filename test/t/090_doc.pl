@@ -5,6 +5,8 @@
 # after the point: those of a model depend on the version of the library that
 # trained it.
 #
+# doc/functions.md as a whole is what test/setup/reference.sql prints.
+#
 # DOC_FILL=1 writes what psql printed into the pages instead of comparing;
 # read the difference before you commit it.
 use strict;
@@ -41,6 +43,14 @@ sub pattern
 	} split /\n/, $text;
 	$pattern =~ s/\\\.\d+/\\.\\d+/g if $about;
 	return qr/\A$pattern\z/;
+}
+
+sub fill
+{
+	my ($page, $text) = @_;
+	open my $file, '>', $page or die "$page: $!";
+	print $file $text;
+	close $file;
 }
 
 for my $page (sort glob 'doc/*.md')
@@ -82,12 +92,13 @@ for my $page (sort glob 'doc/*.md')
 			like($got, pattern($expected, $blocks[$i][2]), "$page: $first");
 		}
 	}
-	if ($ENV{DOC_FILL})
-	{
-		open my $file, '>', $page or die "$page: $!";
-		print $file $text;
-		close $file;
-	}
+	fill($page, $text) if $ENV{DOC_FILL};
 }
+
+$node->safe_psql('postgres', 'CREATE DATABASE reference');
+$node->safe_psql('reference', 'CREATE EXTENSION mlops');
+my $reference = $node->safe_psql('reference', slurp_file('test/setup/reference.sql')) . "\n";
+fill('doc/functions.md', $reference) if $ENV{DOC_FILL};
+is(slurp_file('doc/functions.md'), $reference, 'doc/functions.md is what the catalogs say');
 
 done_testing();
