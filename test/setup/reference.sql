@@ -37,13 +37,10 @@ CREATE TEMPORARY VIEW routine AS
       AND NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid)
       AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid);
 
--- forms of one function of which the same is said are one entry
-SELECT heading || E'\n\n' || string_agg(format('* %s' || E'\n  (%s%s) %s\n', signatures, who, CASE WHEN kind = 'f' THEN labels ELSE '' END, comment),
-                                       '' ORDER BY signatures COLLATE "C")
-FROM (SELECT name, kind, who, labels, comment, string_agg('`' || signature || '`', E',\n  ' ORDER BY signature COLLATE "C") AS signatures
-      FROM routine GROUP BY name, kind, who, labels, comment) r
-     JOIN (VALUES ('f', '## Functions', 1), ('p', '## Procedures', 2), ('a', '## Aggregates', 3)) k (key, heading, place)
-     ON r.kind = k.key::"char"
+SELECT heading || E'\n\n' || string_agg(format('* `%s`' || E'\n  (%s%s) %s\n', signature, who, CASE WHEN kind = 'f' THEN labels ELSE '' END, comment),
+                                       '' ORDER BY name COLLATE "C", signature COLLATE "C")
+FROM routine JOIN (VALUES ('f', '## Functions', 1), ('p', '## Procedures', 2), ('a', '## Aggregates', 3)) k (key, heading, place)
+     ON routine.kind = k.key::"char"
 GROUP BY heading, place ORDER BY place;
 
 SELECT E'## Types\n\n' || string_agg(format('* `mlops.%s`%s' || E'\n  %s\n', t.typname, members, obj_description(t.oid, 'pg_type')),
