@@ -5,8 +5,6 @@
 # after the point: those of a model depend on the version of the library that
 # trained it.
 #
-# doc/functions.md as a whole is what test/setup/reference.sql prints.
-#
 # DOC_FILL=1 writes what psql printed into the pages instead of comparing;
 # read the difference before you commit it.
 use strict;
@@ -95,6 +93,7 @@ for my $page (sort glob 'doc/*.md')
 	fill($page, $text) if $ENV{DOC_FILL};
 }
 
+# One page is made as a whole.
 $node->safe_psql('postgres', 'CREATE DATABASE reference');
 $node->safe_psql('reference', 'CREATE EXTENSION mlops');
 (my $reference = $node->safe_psql('reference', slurp_file('test/setup/reference.sql'))) =~ s/\n*\z/\n/;
