@@ -22,16 +22,17 @@ BEGIN
     FOR item IN
         SELECT * FROM (VALUES
             ('trainer', '{}'::text[],
-             '{create_model,train,cross_validate,tune,import_model,add_golden_row,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[] ||
+             '{create_model,train,cross_validate,tune,select_features,calibrate,import_model,add_golden_row,promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_policy,set_scoring_policy,add_gate,drop_gate,set_traffic,set_shadow,set_card,record_measurement,grant_privilege,revoke_privilege,set_owner,set_reason}'::text[] ||
              '{snapshot,verify_snapshot,drop_snapshot,leakage_report,create_experiment,add_run,log_run,log_metric,note_run,tag_run,finish_run,repeat_run,choose_threshold,score,score_batches,set_profile,profile_windows}'::text[] ||
-             '{create_monitor,alter_monitor,drop_monitor,add_check,drop_check,run_monitor,backfill_monitor,acknowledge,close_alert}',
+             '{create_monitor,alter_monitor,drop_monitor,add_check,drop_check,run_monitor,backfill_monitor,acknowledge,close_alert}'::text[] ||
+             '{retrain,queue_retraining,perform_retraining,schedule_training,add_retrain_rule,alter_retrain_rule,drop_retrain_rule,check_retrain_rules}',
              'makes versions of models, which it owns, and asks for promotions'),
             ('validator', '{read}', '{duties_report,evidence}',
              'sees all of every model'),
             ('approver', '{approve,read}', '{approve,reject,ratify,suspend,record_measurement,evidence}',
              'approves or rejects, ratifies, suspends'),
             ('operator', '{manage}', '{promote,request_promotion,withdraw,execute,rollback,drop_alias,suspend,resume,set_scoring_policy,set_traffic,set_shadow,score,score_batches,log_prediction,preload}'::text[] ||
-             '{create_monitor,alter_monitor,drop_monitor,add_check,drop_check,run_monitor,backfill_monitor,acknowledge,close_alert,schedule,unschedule,alter_job,run_job,cancel_job}',
+             '{create_monitor,alter_monitor,drop_monitor,add_check,drop_check,run_monitor,backfill_monitor,acknowledge,close_alert,schedule,schedule_scoring,unschedule,alter_job,run_job,cancel_job}',
              'executes what is approved, rolls back, suspends and resumes, runs monitors and jobs'),
             ('auditor', '{read}', '{verify_audit,audit_head,audit_checkpoint,push_checkpoint,duties_report,evidence}',
              'sees all of every model, verifies the audit log')) v (word, model_privileges, functions, duties)

@@ -43,6 +43,14 @@ sub pattern
 	return qr/\A$pattern\z/;
 }
 
+sub fill
+{
+	my ($page, $text) = @_;
+	open my $file, '>', $page or die "$page: $!";
+	print $file $text;
+	close $file;
+}
+
 for my $page (sort glob 'doc/*.md')
 {
 	my $text = slurp_file($page);
@@ -82,12 +90,14 @@ for my $page (sort glob 'doc/*.md')
 			like($got, pattern($expected, $blocks[$i][2]), "$page: $first");
 		}
 	}
-	if ($ENV{DOC_FILL})
-	{
-		open my $file, '>', $page or die "$page: $!";
-		print $file $text;
-		close $file;
-	}
+	fill($page, $text) if $ENV{DOC_FILL};
 }
+
+# One page is made as a whole.
+$node->safe_psql('postgres', 'CREATE DATABASE reference');
+$node->safe_psql('reference', 'CREATE EXTENSION mlops');
+(my $reference = $node->safe_psql('reference', slurp_file('test/setup/reference.sql'))) =~ s/\n*\z/\n/;
+fill('doc/functions.md', $reference) if $ENV{DOC_FILL};
+is_deeply([ split /\n/, slurp_file('doc/functions.md') ], [ split /\n/, $reference ], 'doc/functions.md is what the catalogs say');
 
 done_testing();
