@@ -8,7 +8,7 @@
 # Goals of the first kind bring what they need and work in build/ alone; they
 # are test/setup/run.sh's.  doc/development.md lists them all.
 
-PRIVATE = demo check unit fuzz lint regress pgtap isolation tap torture bench server stop
+PRIVATE = demo check unit fuzz lint regress pgtap isolation tap exchange matrix torture bench server stop
 
 ifneq (,$(filter $(PRIVATE),$(MAKECMDGOALS)))
 
@@ -21,7 +21,7 @@ $(filter-out $(PRIVATE),$(MAKECMDGOALS)):
 
 # Variables of the command line go by name, and make's own flags not at all:
 # DATA, the user's file here, is a list of files to install for PGXS.
-export PG_CONFIG TESTS FUZZ_RUNS FUZZ_SECONDS
+export PG_CONFIG TESTS FUZZ_RUNS FUZZ_SECONDS MATRIX
 export DEMO_DATA = $(value DATA)
 export DEMO_LABEL = $(value LABEL)
 $(filter $(PRIVATE),$(MAKECMDGOALS)):

@@ -6,6 +6,8 @@
 #	check		every test
 #	unit fuzz lint regress pgtap isolation tap
 #			one suite of the tests
+#	exchange	model files for other versions of libxgboost, and theirs
+#	matrix		all tests in every supported distribution
 #	torture		kills while jobs run, 1000 of them or MLOPS_TORTURE
 #	bench		the benchmarks
 #	server		start the demo's server, say how to connect
@@ -83,6 +85,8 @@ case $goal in
 		exit
 		;;
 esac
+
+[ "$goal" != matrix ] || exec test/setup/matrix.sh
 
 mkdir -p "$BUILD"
 case $goal in
