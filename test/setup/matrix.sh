@@ -74,7 +74,7 @@ for name in $MATRIX; do
 	begin=$SECONDS passed=0 failed=1
 	if prepare "$name"; then
 		say "$name: make check (the output is in $PLACE/$name.check)"
-		inside "$name" sh -c 'command -v make > /dev/null || apt-get -q -y install --no-install-recommends make' > "$PLACE/$name.log" 2>&1 || true
+		inside "$name" sh -c 'command -v make > /dev/null || apt-get -q -y install --no-install-recommends make' >> "$PLACE/$name.log" 2>&1 || true
 		inside "$name" make --no-print-directory -C /srv/mlops check > "$PLACE/$name.check" 2>&1 || worst=1
 		grep -E 'not ok|FAILED|^  [a-z]+: ' "$PLACE/$name.check" || true
 		result=$(tail -n 2 "$PLACE/$name.check" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p')
@@ -84,7 +84,7 @@ for name in $MATRIX; do
 		worst=1
 	fi
 	table+=$'\n'$(printf '%-12s %10s %11s %8d %7d %8d' "$name" "$(version_of "$name" 'postgresql-[0-9]+')" \
-		"$(version_of "$name" libxgboost0)" "$passed" "$failed" $((SECONDS - begin)))
+		"$(version_of "$name" 'libxgboost[0-9]+')" "$passed" "$failed" $((SECONDS - begin)))
 done
 
 # Models of each, then those of the others in each.
