@@ -83,6 +83,14 @@ suite_demo() {
 	harness bash test/demo/check.sh -- "$output"
 }
 
+# What "make matrix" does between versions of libxgboost; no part of "make check".
+suite_exchange() {
+	server_start check 'fsync = off'
+	mkdir -p "$BUILD/exchange"
+	own "$BUILD/exchange"
+	harness test/setup/exchange.sh -- "$BUILD/exchange"
+}
+
 # --- parts
 
 # The names, without $2, of the files in $1 that end so; if TESTS has names,
