@@ -51,7 +51,7 @@ LIST
 number=0
 ok() {
 	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then echo "ok $number - $2"; else echo "not ok $number - $2"; fi
+	if [ "$1" -eq 0 ]; then echo "ok $number - $2"; else printf 'not ok %d - %s\n%s' "$number" "$2" "${3:+# $3$'\n'}"; fi
 }
 
 # FILE NAME: import the file with its classes and signature.
@@ -64,10 +64,10 @@ SELECT mlops.import_model(:'name', decode(:'content', 'base64')::mlops.artifact,
 SQL
 }
 
-# FILE OF BITS, NAME: are these those of the last version?  Shows how many rows differ.
+# FILE OF BITS, NAME: are these those of the version?  Sets note to how many rows differ.
 compare() {
 	sql -c "SELECT bits('$2')" > "$folder/bits"
-	cmp -s "$1" "$folder/bits" || { echo "# $(diff "$1" "$folder/bits" | grep -c '^<') rows of $(wc -l < "$1") differ"; return 1; }
+	cmp -s "$1" "$folder/bits" || { note="$(diff "$1" "$folder/bits" | grep -c '^<') rows of $(wc -l < "$1") differ"; return 1; }
 }
 
 if [ ! -d "$folder/own" ]; then
@@ -83,7 +83,7 @@ SQL
 		sql -c "SELECT mlops.describe('$name/1')->'features'" > "$file.signature"
 		sql -c "SELECT classes FROM mlops.versions WHERE model = '$name'" > "$file.classes"
 		sql -c "SELECT bits('$name/1')" > "$file.bits"
-		[ "$(wc -l < "$file.bits")" -eq 1500 ] && ok 0 "$name is trained" || ok 1 "$name is trained"
+		ok $(($(wc -l < "$file.bits") != 1500)) "$name is trained"
 	done < <(models)
 	sql -c "SELECT string_agg(DISTINCT concat_ws(' ', mlops.describe((model || '/1')::mlops.modelref)->'artifact'->>'library',
 			mlops.describe((model || '/1')::mlops.modelref)->'artifact'->>'library_version'), ', ') FROM mlops.models" > "$folder/new/library"
@@ -96,9 +96,9 @@ for other in "$folder"/*/; do
 	while IFS='|' read -r name _; do
 		for format in original json; do
 			model=${other##*/}_${name}_$format
-			status=0
+			status=0 note=
 			import "$other/$name.$format" "$model" && compare "$other/$name.bits" "$model/1" || status=1
-			ok "$status" "$name of ${other##*/} ($(cat "$other/library")), $format"
+			ok "$status" "$name of ${other##*/} ($(cat "$other/library")), $format" "$note"
 		done
 	done < <(models)
 done

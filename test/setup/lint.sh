@@ -114,7 +114,8 @@ links() {
 # sourced ones are seen where they are sourced
 shell_scripts() {
 	shellcheck -x -a test/setup/run.sh
-	shellcheck .ci/run test/setup/{lint,as-tap}.sh test/demo/check.sh test/bench/*.sh test/unit/*.sh
+	shellcheck -x test/setup/matrix.sh
+	shellcheck .ci/run test/setup/{lint,as-tap,exchange}.sh test/demo/check.sh test/bench/*.sh test/unit/*.sh
 }
 
 check 'one version in mlops.control, META.json and CHANGELOG.md' versions

@@ -21,6 +21,7 @@ for program in debootstrap unshare git; do
 	command -v "$program" > /dev/null || die "make matrix needs $program" "On Debian: apt-get install $program (unshare is in util-linux)."
 done
 git rev-parse -q --verify HEAD > /dev/null || die 'make matrix tests what is committed, and this is no git checkout'
+# shellcheck disable=SC2016
 archive=$(apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(CREATED_BY) $(REPO_URI)' 2> /dev/null |
 	sed -n 's/^Debian main Packages //p' | grep -v security | head -n 1)
 [ -n "$archive" ] || die 'apt has no archive of Debian among its sources' 'Is this a Debian, and has apt-get update run?'
@@ -64,6 +65,7 @@ prepare() {
 
 # of an installed package whose name matches: the version's first two parts
 version_of() {
+	# shellcheck disable=SC2016
 	inside "$1" dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' 2> /dev/null |
 		sed -nE "s/^ii +$2 ([0-9]+\.[0-9]+).*/\1/p" | tail -n 1
 }
