@@ -36,7 +36,7 @@ inside() {
 		mount -t proc proc "$root/proc" && mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm" &&
 			mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts" &&
 			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-				${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} ${TESTS:+TESTS="$TESTS"} "$@"' \
+				${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} ${TESTS:+TESTS="$TESTS"} PIP_CERT=/srv/trusted.crt "$@"' \
 		inside "$root" "$@" < /dev/null
 }
 
@@ -50,9 +50,10 @@ prepare() {
 		run_logged "$log" debootstrap --variant=minbase "$1" "$root" "$archive" || return
 		touch "$root.whole"
 	fi
-	for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /root/.config/pip/pip.conf /etc/ssl/certs/ca-certificates.crt; do
-		[ ! -f "$file" ] || { rm -f "$root$file" && install -D -m 644 "$file" "$root$file"; } || return
+	for file in /etc/resolv.conf /etc/hosts /etc/pip.conf; do
+		[ ! -f "$file" ] || { rm -f "$root$file" && install -m 644 "$file" "$root$file"; } || return
 	done
+	[ ! -f /etc/ssl/certs/ca-certificates.crt ] || install -m 644 /etc/ssl/certs/ca-certificates.crt "$root/srv/trusted.crt" || return
 	# the archive may be a copy that stands still
 	echo 'Acquire::Check-Valid-Until "false";' > "$root/etc/apt/apt.conf.d/mlops"
 	inside "$1" sh -c 'apt-get -q update && apt-get -q -y dist-upgrade' > "$log" 2>&1 ||

@@ -234,8 +234,10 @@ peer_start(size_t memory)
 		dup2(socket, MLOPS_TRAINER_SOCKET);
 		for (int fd = MLOPS_TRAINER_SOCKET + 1; fd < 256; fd++)
 			close(fd);
+#ifndef __SANITIZE_ADDRESS__	/* which needs terabytes of addresses */
 		if (memory > 0)
 			setrlimit(RLIMIT_AS, &limit);
+#endif
 		execve(path, arguments, environment);
 		_exit(127);
 	}
