@@ -8,7 +8,7 @@
 # Goals of the first kind bring what they need and work in build/ alone; they
 # are test/setup/run.sh's.  doc/development.md lists them all.
 
-PRIVATE = demo check unit fuzz lint regress pgtap isolation tap torture bench server stop
+PRIVATE = demo check unit fuzz lint regress pgtap isolation tap sanitize coverage exchange matrix torture bench server stop
 
 ifneq (,$(filter $(PRIVATE),$(MAKECMDGOALS)))
 
@@ -21,7 +21,7 @@ $(filter-out $(PRIVATE),$(MAKECMDGOALS)):
 
 # Variables of the command line go by name, and make's own flags not at all:
 # DATA, the user's file here, is a list of files to install for PGXS.
-export PG_CONFIG TESTS FUZZ_RUNS FUZZ_SECONDS
+export PG_CONFIG TESTS FUZZ_RUNS FUZZ_SECONDS MATRIX COPT
 export DEMO_DATA = $(value DATA)
 export DEMO_LABEL = $(value LABEL)
 $(filter $(PRIVATE),$(MAKECMDGOALS)):
@@ -123,6 +123,8 @@ UNIT_OBJS     = $(filter src/forest/% src/monitoring/test_% $(addprefix src/,met
 	monitoring/sketch_bins.o monitoring/sketch_bytes.o monitoring/sketch_moments.o monitoring/sketch_number.o \
 	monitoring/sketch_text.o),$(OBJS))
 FUZZ_PROGRAMS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
+SANITIZED_PROGRAMS = $(patsubst test/unit/%.c,build/sanitize/%,$(sort $(wildcard test/unit/*.c)))
+SANITIZED_OBJS = $(addprefix build/sanitize/,$(UNIT_OBJS) $(TRAINER_OBJS))
 FUZZ_FLAGS    = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # a C file of test/bench that no script there names is a benchmark by itself
 BENCH_PROGRAMS = $(patsubst test/bench/%.c,build/bench/%,$(foreach c,$(sort $(wildcard test/bench/*.c)),\
@@ -130,8 +132,9 @@ BENCH_PROGRAMS = $(patsubst test/bench/%.c,build/bench/%,$(foreach c,$(sort $(wi
 SERVERLESS    = -L$(pkglibdir) -L$(libdir) -lpgcommon -lpgport -lm -lpthread
 link_of       = $(shell sed -n 's,^/\* link: \(.*\) \*/$$,\1,p' $(1))
 
-.PHONY: unit-programs fuzz-programs bench-programs
+.PHONY: unit-programs sanitize-programs fuzz-programs bench-programs
 unit-programs: $(UNIT_PROGRAMS)
+sanitize-programs: $(SANITIZED_PROGRAMS) build/sanitize/mlops-trainer
 fuzz-programs: $(FUZZ_PROGRAMS)
 bench-programs: $(BENCH_PROGRAMS)
 
@@ -146,8 +149,23 @@ build/bench/%: test/bench/%.c build/unit/lib.a $(wildcard test/unit/*.h test/ben
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itest/unit $(filter-out -MMD -MP,$(CFLAGS)) -o $@ $< build/unit/lib.a -lxgboost $(SERVERLESS)
 
-build/fuzz/%: test/fuzz/%.c $(UNIT_OBJS:.o=.c) $(wildcard test/fuzz/*.h test/unit/*.h src/*.h src/*/*.h) build/flags
+# The same with sanitizers, which find what a test would not see.
+-include $(SANITIZED_OBJS:.o=.d)
+$(SANITIZED_OBJS): build/sanitize/%.o: %.c build/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(FUZZ_FLAGS) -o $@ $< $(UNIT_OBJS:.o=.c) $(call link_of,$<) $(SERVERLESS)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+
+build/sanitize/lib.a: $(addprefix build/sanitize/,$(UNIT_OBJS)) build/files
+	rm -f $@ && $(AR) rcs $@ $(addprefix build/sanitize/,$(UNIT_OBJS))
+
+build/sanitize/mlops-trainer: $(addprefix build/sanitize/,$(TRAINER_OBJS))
+	$(CC) $(CFLAGS) $(FUZZ_FLAGS) $^ $(LDFLAGS) -lxgboost -lm -o $@
+
+build/sanitize/%: test/unit/%.c build/sanitize/lib.a $(wildcard test/unit/*.h)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(FUZZ_FLAGS) -o $@ $< build/sanitize/lib.a $(call link_of,$<) $(SERVERLESS)
+
+build/fuzz/%: test/fuzz/%.c build/sanitize/lib.a $(wildcard test/fuzz/*.h test/unit/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(FUZZ_FLAGS) -o $@ $< build/sanitize/lib.a $(call link_of,$<) $(SERVERLESS)
 
 endif

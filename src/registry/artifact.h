@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "forest/forest.h"
 
 #define MLOPS_SHA256_LENGTH	32
@@ -30,7 +31,7 @@ typedef struct MlopsArtifact
 extern const MlopsForestEnv *mlops_forest_env(void);
 extern Datum mlops_artifact_from_bytes(const void *bytes, size_t len);
 extern size_t mlops_artifact_check(const MlopsArtifact *artifact, const uint8 *sha256);
-extern void mlops_artifact_error(const MlopsForestError *error) pg_attribute_noreturn();
+pg_noreturn extern void mlops_artifact_error(const MlopsForestError *error);
 extern MlopsForest *mlops_artifact_read(Datum artifact, const uint8 *sha256);
 
 #endif							/* MLOPS_ARTIFACT_H */

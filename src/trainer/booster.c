@@ -176,8 +176,11 @@ check_combination(const Request *request, const Data *data, Failure *failure)
 
 	/*
 	 * gblinear has no rounds to cut, and in dart each round changes the
-	 * weights of the trees before it.
+	 * weights of the trees before it.  Since 3.3 gbtree does so, too, if it is
+	 * given what only dart had.
 	 */
+	if (find_param(request, "rate_drop") != NULL || find_param(request, "one_drop") != NULL)
+		kind = "dart";
 	if (request->patience > 0 && strcmp(kind, "gbtree") != 0)
 		return fail(failure, MLOPS_FAILURE_REFUSED,
 					"early stopping needs booster gbtree: a model of %.100s cannot be cut to its best round",

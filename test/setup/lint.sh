@@ -32,6 +32,52 @@ versions() {
 	grep -q "^## \[$version\]" CHANGELOG.md || echo "CHANGELOG.md: no $version"
 }
 
+# META.json by version 1.0.0 of PGXN's specification: what must be there, of its
+# type, and files that the bundle has
+meta() {
+	git ls-files > /dev/null 2>&1 && export BUNDLE=git
+	perl -MJSON::PP -0777 -ne '
+		my %files = map { $_ => 1 } split /\n/, $ENV{BUNDLE} ? `git ls-files` : `find . -type f -printf "%P\n"`;
+		my $m = decode_json($_);
+		my $text = sub { defined $_[0] && !ref $_[0] && length $_[0] };
+		my $version = sub { $text->($_[0]) && $_[0] =~ /\A(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[A-Za-z][0-9A-Za-z-]*)?\z/ };
+		my $list = sub { ref $_[0] eq "ARRAY" && @{$_[0]} && !grep { !$text->($_) } @{$_[0]} };
+		my $bad = sub { print "META.json: $_[0]\n" };
+		$text->($m->{$_}) or $bad->("$_ is no text") for qw(name abstract);
+		$m->{name} =~ m{\A[^\s/\\\x00-\x1f]{2,}\z} or $bad->("name is no term");
+		$version->($m->{version}) or $bad->("version is no semantic version");
+		$text->($m->{$_}) || $list->($m->{$_}) or $bad->("$_ is neither text nor texts") for qw(maintainer);
+		$text->($m->{license}) || $list->($m->{license}) || ref $m->{license} eq "HASH" or $bad->("license");
+		ref $m->{"meta-spec"} eq "HASH" && $m->{"meta-spec"}{version} eq "1.0.0" or $bad->("meta-spec.version is not 1.0.0");
+		!defined $m->{$_} || $text->($m->{$_}) or $bad->("$_ is no text") for qw(description generated_by release_status);
+		!defined $m->{release_status} || $m->{release_status} =~ /\A(?:stable|testing|unstable)\z/ or $bad->("release_status");
+		!defined $m->{tags} || $list->($m->{tags}) && !grep { length > 255 || m{[/\\\x00-\x1f]} } @{$m->{tags}} or $bad->("tags");
+		ref $m->{provides} eq "HASH" && %{$m->{provides}} or $bad->("provides is empty");
+		while (my ($name, $p) = each %{$m->{provides}})
+		{
+			$version->($p->{version}) or $bad->("provides.$name.version is no semantic version");
+			$text->($p->{file}) && $files{$p->{file}} or $bad->("provides.$name.file is not in the bundle");
+			!defined $p->{docfile} || $files{$p->{docfile}} or $bad->("provides.$name.docfile is not in the bundle");
+		}
+		for my $phase (keys %{$m->{prereqs} || {}})
+		{
+			$phase =~ /\A(?:configure|build|test|runtime|develop|x_.*)\z/i or $bad->("prereqs.$phase");
+			for my $relation (keys %{$m->{prereqs}{$phase}})
+			{
+				$relation =~ /\A(?:requires|recommends|suggests|conflicts|x_.*)\z/i or $bad->("prereqs.$phase.$relation");
+				for my $range (values %{$m->{prereqs}{$phase}{$relation}})
+				{
+					$_ eq "0" || $version->(s/\A(?:[<>]=?|[!=]=)\s*//r) or $bad->("prereqs: $_ is no version") for split /\s*,\s*/, $range;
+				}
+			}
+		}
+		for my $key (keys %$m)
+		{
+			$key =~ /\A(?:abstract|description|generated_by|license|maintainer|meta-spec|name|no_index|prereqs|provides|release_status|resources|tags|version|x_.*)\z/i
+				or $bad->("$key is no key of the specification");
+		}' META.json
+}
+
 # names that the library shows to the process which loads it
 exports() {
 	nm -D --defined-only mlops.so | awk '{ print $NF }' |
@@ -115,10 +161,12 @@ links() {
 # sourced ones are seen where they are sourced
 shell_scripts() {
 	shellcheck -x -a test/setup/run.sh
-	shellcheck .ci/run test/setup/{lint,as-tap}.sh test/demo/check.sh test/bench/*.sh test/unit/*.sh
+	shellcheck -x test/setup/matrix.sh
+	shellcheck .ci/run test/setup/{lint,as-tap,exchange}.sh test/demo/check.sh test/bench/*.sh test/unit/*.sh
 }
 
 check 'one version in mlops.control, META.json and CHANGELOG.md' versions
+check 'META.json is what PGXN asks for' meta
 check 'the library exports only names that are ours' exports
 check 'the library needs neither libxgboost nor OpenMP nor C++' libraries
 check 'PG_VERSION_NUM only in src/compat.h' version_tests

@@ -93,7 +93,8 @@ ensure_dbt() {
 	rm -rf "$venv"
 	{
 		/usr/bin/python3 -m venv "$venv" &&
-			"$venv/bin/pip" install --quiet --disable-pip-version-check 'dbt-core==1.10.*' 'dbt-postgres==1.10.*'
+			"$venv/bin/pip" install --quiet --disable-pip-version-check 'dbt-core==1.10.*' 'dbt-postgres==1.10.*' &&
+			"$venv/bin/dbt" --version	# which ends with an error where Python is too new for it
 	} > "$BUILD/dbt.log" 2>&1 < /dev/null || {
 		rm -rf "$venv"
 		say 'they could not be installed: the output is in build/dbt.log'

@@ -6,6 +6,10 @@
 #	check		every test
 #	unit fuzz lint regress pgtap isolation tap
 #			one suite of the tests
+#	sanitize	the C tests with the address and undefined-behaviour sanitizers
+#	coverage	every test, and the share of lines that they reach
+#	exchange	model files for other versions of libxgboost, and theirs
+#	matrix		all tests in every supported distribution
 #	torture		kills while jobs run, 1000 of them or MLOPS_TORTURE
 #	bench		the benchmarks
 #	server		start the demo's server, say how to connect
@@ -84,6 +88,8 @@ case $goal in
 		;;
 esac
 
+[ "$goal" != matrix ] || exec test/setup/matrix.sh
+
 mkdir -p "$BUILD"
 case $goal in
 	demo | server) ensure_packages build ;;
@@ -116,6 +122,9 @@ case $goal in
 		;;
 	check)
 		run_suites $SUITES
+		;;
+	coverage)
+		run_coverage
 		;;
 	torture)
 		export MLOPS_TORTURE=${MLOPS_TORTURE:-1000}

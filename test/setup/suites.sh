@@ -2,7 +2,7 @@
 # The suites of "make check".  Each is a function suite_NAME that shows what it
 # does and prints, as its last line, how many tests passed and how many failed.
 
-SUITES='lint unit fuzz regress pgtap isolation tap demo'
+SUITES=${SUITES:-lint unit fuzz regress pgtap isolation tap demo}
 
 # seconds after which a test program has hung
 TEST_TIMEOUT=${TEST_TIMEOUT:-600}
@@ -17,6 +17,16 @@ suite_unit() {
 	build_programs
 	files test/unit .sh
 	harness -- "${PROGRAMS[@]}" "${FILES[@]}"
+}
+
+# The same programs, and the trainer that they talk to, with the sanitizers for
+# addresses and undefined behaviour.  What libxgboost keeps until its process
+# ends is not ours.
+suite_sanitize() {
+	mapfile -t PROGRAMS < <(names test/unit .c | sed 's,^,build/sanitize/,')
+	make -k WERROR=-Werror sanitize-programs > "$CHECK/sanitize/make.log" 2>&1 || show_errors "$CHECK/sanitize/make.log"
+	export MLOPS_TRAINER=$PWD/build/sanitize/mlops-trainer ASAN_OPTIONS=detect_leaks=1
+	harness -- "${PROGRAMS[@]}"
 }
 
 # In "make check" each target does its fixed number of runs.  The goal by itself
@@ -81,6 +91,14 @@ suite_demo() {
 	echo "exit status $status" >> "$output"
 	[ "$status" -eq 0 ] || tail -n 20 "$output" | sed 's/^/    > /'
 	harness bash test/demo/check.sh -- "$output"
+}
+
+# What "make matrix" does between versions of libxgboost; no part of "make check".
+suite_exchange() {
+	server_start check 'fsync = off'
+	mkdir -p "$BUILD/exchange"
+	own "$BUILD/exchange"
+	harness test/setup/exchange.sh -- "$BUILD/exchange"
 }
 
 # --- parts
@@ -152,6 +170,25 @@ run_benchmarks() {
 	server_stop check
 	say 'what has a limit'
 	(cd "$logs" && perl "$TOP/test/setup/limits.pl" *) && [ "$failed" -eq 0 ]
+}
+
+# Every suite but lint in a copy in build/coverage, which is compiled for gcov and
+# belongs to the tester, whose servers write there what they reached; then the
+# lines of each folder of src/ that were reached.
+run_coverage() {
+	local copy=$BUILD/coverage status=0
+	command -v gcov > /dev/null || die 'make coverage needs gcov' 'It comes with gcc.'
+	fresh_dir "$copy"
+	tar -cf - --exclude=./.git --exclude=./build --exclude='*.[od]' --exclude='*.bc' --exclude='*.so' . | tar -xf - -C "$copy"
+	own "$copy"
+	SUITES=${SUITES#lint } COPT="--coverage -fprofile-update=atomic" "$copy/test/setup/run.sh" check || status=1
+	say 'lines that the tests reach'
+	(cd "$copy" && find src -name '*.gcda' -exec gcov --no-output {} + 2> /dev/null) | perl -ne '
+		if (/^File .(src\/(?:\w+(?=\/))?)/) { $folder = $1 }
+		elsif (/^File/) { undef $folder }
+		elsif ($folder && /^Lines executed:([\d.]+)% of (\d+)/) { $reached{$folder} += $1 * $2 / 100; $lines{$folder} += $2; undef $folder }
+		END { printf "%-20s %6d lines %6.1f %%\n", $_, $lines{$_}, 100 * $reached{$_} / $lines{$_} for sort keys %lines }'
+	return "$status"
 }
 
 # run_suite NAME: run it apart, show what it shows, add up its last line.

@@ -24,7 +24,9 @@ SELECT * FROM leftover;
 
 -- A schema that somebody made before is not taken over
 CREATE SCHEMA mlops;
+\set SHOW_CONTEXT never
 CREATE EXTENSION mlops;
+\set SHOW_CONTEXT errors
 DROP SCHEMA mlops;
 
 -- Superusers create the extension

@@ -135,7 +135,8 @@ sub upgraded
 	my ($old, $expected, $conf, $name, @options) = @_;
 	(my $word = $name) =~ s/\W+/_/g;
 	my $new = PostgreSQL::Test::Cluster->new($word);
-	$new->init;
+	# 18 has data checksums unless told otherwise, and pg_upgrade wants both alike
+	$new->init(extra => $new->pg_version >= 18 && $old->pg_version < 18 ? ['--no-data-checksums'] : []);
 	$new->append_conf('postgresql.conf', "${conf}max_worker_processes = 12\n");
 	chdir $dir;
 	$new->command_ok([ 'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $old->config_data('--bindir'),

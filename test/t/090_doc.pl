@@ -2,8 +2,8 @@
 # page in a database of its own, and what follows it as ```text must be what
 # psql prints.  In that text a line of "..." stands for any lines, and "…"
 # for anything within a line.  After ```text about, numbers may have other digits
-# after the point: those of a model depend on the version of the library that
-# trained it.
+# after the point, a plot other points, and a table another width: those of a
+# model depend on the version of the library that trained it.
 #
 # DOC_FILL=1 writes what psql printed into the pages instead of comparing;
 # read the difference before you commit it.
@@ -37,7 +37,10 @@ sub pattern
 	my $pattern = join '', map {
 		my $line = $_;
 		$line =~ s/\s+$//;
-		$line eq '...' ? '(?:.*\n)*?' : join('.*?', map { quotemeta } split /…/, $line, -1) . '\n'
+		if ($about && $line =~ /\A(.*│).*[●·]/) { quotemeta($1) . '.*\n' }
+		elsif ($about && $line =~ /\A-+\z/) { '-+\n' }
+		elsif ($about && $line =~ /\A +(\w+)\z/) { ' +' . $1 . '\n' }
+		else { $line eq '...' ? '(?:.*\n)*?' : join('.*?', map { quotemeta } split /…/, $line, -1) . '\n' }
 	} split /\n/, $text;
 	$pattern =~ s/\\\.\d+/\\.\\d+/g if $about;
 	return qr/\A$pattern\z/;

@@ -198,8 +198,11 @@ main(void)
 	test_orphan("the starter of an idle trainer is killed", false, false);
 	test_orphan("the starter of a working trainer is killed", true, false);
 	test_orphan("the starter of a stopped trainer is killed", true, true);
-	test_memory();
-	test_huge();
+	if (PEER_LIMITS_MEMORY)
+	{
+		test_memory();
+		test_huge();
+	}
 	test_by_hand();
 	return done_testing();
 }

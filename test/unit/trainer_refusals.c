@@ -65,7 +65,7 @@ test_params(const Peer *peer)
 	test_refused(peer, "each of two misspelt parameters", 0,
 				 PARAMS("tree_method", "hist", "foo", "3", "bar", "1"), "\"foo\"", "\"bar\"");
 	test_refused(peer, "a parameter of another booster", 0,
-				 PARAMS("tree_method", "hist", "rate_drop", "0.1"), "\"rate_drop\"", "not used");
+				 PARAMS("tree_method", "hist", "feature_selector", "greedy"), "\"feature_selector\"", "not used");
 	test_refused(peer, "a parameter of another objective", 0,
 				 PARAMS("tree_method", "hist", "tweedie_variance_power", "1.5"),
 				 "\"tweedie_variance_power\"", "not used");
@@ -108,6 +108,8 @@ test_stopping(void)
 	free(reply.body);
 	test_refused(&peer, "early stopping of dart", 5,
 				 PARAMS("booster", "dart", "tree_method", "hist"), "early stopping", "dart");
+	test_refused(&peer, "early stopping with dropped trees", 5,
+				 PARAMS("rate_drop", "0.1", "tree_method", "hist"), "early stopping", "dart");
 	test_refused(&peer, "early stopping of gblinear", 5,
 				 PARAMS("booster", "gblinear"), "early stopping", "gblinear");
 	test_refused(&peer, "early stopping without a metric", 5,
