@@ -23,7 +23,7 @@
 #include "library.h"
 
 /* most bytes of rows that are read at once, unless one row has more */
-#define BATCH_BYTES		((size_t) 2 * 1024 * 1024)
+#define BATCH_BYTES		((size_t) 16 * 1024 * 1024)
 
 /* the rows of one file, in their order */
 typedef struct Iterator
